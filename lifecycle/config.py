@@ -1,0 +1,198 @@
+"""What the installation was told from outside: the only module that reads the environment.
+
+A value that cannot be used is refused at start with one sentence (`SettingsRefused`) that names the variable.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+Environment = Literal["development", "testing", "production"]
+ENVIRONMENTS: tuple[Environment, ...] = ("development", "testing", "production")
+
+SHORTEST_SECRET_KEY = 32
+DEFAULT_UPLOAD_LIMIT = 25 * 1024 * 1024
+DEVELOPMENT_KEY = "development-only-key-never-used-in-production"
+
+
+class SettingsRefused(ValueError):
+    """The installation must not start like this. The message is one sentence for the person who starts it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything the application may know about where it runs. Addresses and keys stay out of `repr`."""
+
+    environment: Environment = "production"
+    database_url: str = field(repr=False)
+    database_owner_url: str | None = field(default=None, repr=False)
+    database_reader_url: str | None = field(default=None, repr=False)
+    redis_url: str = field(repr=False)
+    smtp_url: str = field(repr=False)
+    mail_from: str = "Lifecycle <lifecycle@localhost>"
+    secret_key: str = field(repr=False)
+    base_url: str = "http://127.0.0.1:8000"
+    data_dir: Path = Path("var")
+    max_upload_bytes: int = DEFAULT_UPLOAD_LIMIT
+    demo_password: str | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read the settings from `environ`, by default the process environment. Raises SettingsRefused."""
+        given = os.environ if environ is None else environ
+        environment = _environment(given)
+        return cls(
+            environment=environment,
+            database_url=_postgresql(given, "DATABASE_URL", required=True),
+            database_owner_url=_postgresql(given, "DATABASE_OWNER_URL") or None,
+            database_reader_url=_postgresql(given, "DATABASE_READER_URL") or None,
+            redis_url=_address(given, "REDIS_URL", ("redis", "rediss", "unix"), required=True),
+            smtp_url=_smtp(given, environment),
+            mail_from=given.get("MAIL_FROM") or cls.mail_from,
+            secret_key=_secret_key(given, environment),
+            base_url=(_address(given, "BASE_URL", ("http", "https")) or cls.base_url).rstrip("/"),
+            data_dir=Path(given.get("LIFECYCLE_DATA") or cls.data_dir),
+            max_upload_bytes=_bytes(given, "MAX_UPLOAD_BYTES", DEFAULT_UPLOAD_LIMIT),
+            demo_password=given.get("LIFECYCLE_DEMO_PASSWORD") or None,
+        )
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach the installation over TLS, so that cookies may be marked secure."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def smtp(self) -> SmtpServer:
+        return SmtpServer.from_url(self.smtp_url)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmtpServer:
+    """A mail server's address, taken apart. `tls` is how the connection is protected, if at all."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: Literal["none", "starttls", "implicit"] = "none"
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Read smtp://user:password@host:port[?starttls=1] or smtps://… . Raises SettingsRefused."""
+        parts = urlsplit(url)
+        try:
+            port = parts.port
+        except ValueError:
+            port = None
+            parts = urlsplit("")
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            raise SettingsRefused(
+                "SMTP_URL must look like smtp://user:password@host:port (smtps:// for TLS)."
+            )
+        starttls = parse_qs(parts.query).get("starttls", ["0"])[-1] not in ("0", "", "false", "no")
+        implicit = parts.scheme == "smtps"
+        return cls(
+            host=parts.hostname,
+            port=port or (465 if implicit else 587 if starttls else 25),
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+            tls="implicit" if implicit else "starttls" if starttls else "none",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnServices:
+    """The services a person brings along when starting the product; None where it must bring its own."""
+
+    database_url: str | None = field(default=None, repr=False)
+    database_owner_url: str | None = field(default=None, repr=False)
+    database_reader_url: str | None = field(default=None, repr=False)
+    redis_url: str | None = field(default=None, repr=False)
+    smtp_url: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    base_url: str | None = None
+    environment: Environment = "development"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read what is given; nothing is required. Raises SettingsRefused for what could never work."""
+        given = os.environ if environ is None else environ
+        environment = _environment(given, default="development")
+        smtp_url = given.get("SMTP_URL") or None
+        if smtp_url:
+            SmtpServer.from_url(smtp_url)
+        return cls(
+            database_url=_postgresql(given, "DATABASE_URL") or None,
+            database_owner_url=_postgresql(given, "DATABASE_OWNER_URL") or None,
+            database_reader_url=_postgresql(given, "DATABASE_READER_URL") or None,
+            redis_url=_address(given, "REDIS_URL", ("redis", "rediss", "unix")) or None,
+            smtp_url=smtp_url,
+            secret_key=_secret_key(given, environment) if given.get("SECRET_KEY") else None,
+            base_url=_address(given, "BASE_URL", ("http", "https")) or None,
+            environment=environment,
+        )
+
+
+def process_environment() -> dict[str, str]:
+    """A copy of this process's environment, to hand on to a process it starts."""
+    return dict(os.environ)
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The same PostgreSQL address, naming the driver for SQLAlchemy."""
+    scheme, separator, rest = url.partition("://")
+    return f"postgresql+psycopg{separator}{rest}" if scheme in ("postgresql", "postgres") else url
+
+
+def _environment(given: Mapping[str, str], default: Environment = "production") -> Environment:
+    name = given.get("LIFECYCLE_ENV") or default
+    if name not in ENVIRONMENTS:
+        raise SettingsRefused(f"LIFECYCLE_ENV must be one of {', '.join(ENVIRONMENTS)}, not {name!r}.")
+    return name
+
+
+def _secret_key(given: Mapping[str, str], environment: Environment) -> str:
+    key = given.get("SECRET_KEY", "")
+    if environment != "production":
+        return key or DEVELOPMENT_KEY
+    if not key:
+        raise SettingsRefused("SECRET_KEY is not set: sessions and links cannot be signed without one.")
+    if len(key) < SHORTEST_SECRET_KEY or key == DEVELOPMENT_KEY:
+        raise SettingsRefused(f"SECRET_KEY must be {SHORTEST_SECRET_KEY} random characters or more.")
+    return key
+
+
+def _smtp(given: Mapping[str, str], environment: Environment) -> str:
+    url = given.get("SMTP_URL", "")
+    if not url and environment == "production":
+        raise SettingsRefused("SMTP_URL is not set: invitations and reminders could not be sent.")
+    url = url or "smtp://127.0.0.1:1025"
+    SmtpServer.from_url(url)
+    return url
+
+
+def _postgresql(given: Mapping[str, str], name: str, *, required: bool = False) -> str:
+    return _address(given, name, ("postgresql", "postgres"), required=required)
+
+
+def _address(given: Mapping[str, str], name: str, schemes: tuple[str, ...], *, required: bool = False) -> str:
+    url = given.get(name, "").strip()
+    if not url and required:
+        raise SettingsRefused(f"{name} is not set: start with ./dev up, or give the address.")
+    if url and urlsplit(url).scheme not in schemes:
+        raise SettingsRefused(f"{name} must begin with {' or '.join(scheme + '://' for scheme in schemes)}.")
+    return url
+
+
+def _bytes(given: Mapping[str, str], name: str, default: int) -> int:
+    text = given.get(name, "")
+    if not text:
+        return default
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingsRefused(f"{name} must be a whole number of bytes above 0, not {text!r}.")
+    return int(text)
