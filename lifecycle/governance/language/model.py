@@ -1,0 +1,407 @@
+"""A playbook as the engine sees it: compiled, checked, immutable.
+
+Every reference in here has been resolved at publish: a key that a definition names exists. Keys are
+stable across revisions, names are what people read. Texts are plain text, never HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from lifecycle.core.calendars import BusinessCalendar
+    from lifecycle.core.durations import Duration
+    from lifecycle.core.expressions import Expression
+
+FieldType = Literal[
+    "text",
+    "long_text",
+    "integer",
+    "number",
+    "money",
+    "percent",
+    "date",
+    "choice",
+    "choices",
+    "yes_no",
+    "email",
+    "phone",
+    "url",
+]
+FieldOwner = Literal["card", "account"]
+StageKind = Literal["open", "won", "lost"]
+EdgeKind = Literal[
+    "forward", "revision", "at_risk", "recovery", "reactivation", "reject", "nurture", "close", "reopen"
+]
+Side = Literal["leave", "enter"]
+Severity = Literal["block", "warn"]
+EvidenceKind = Literal["file", "link", "note", "talk"]
+
+OWNER_RULES: Final = ("keep", "account_owner", "round_robin", "least_loaded")
+ACCOUNT_COLUMNS: Final = ("country", "segment")
+"""Account fields that are columns of the account; every other one is a key of its `fields`."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """One thing of a list: what is stored, and what people read."""
+
+    key: str
+    name: str
+
+
+@dataclass(frozen=True)
+class FieldDef:
+    """A field of a card or of its account.
+
+    How a value is kept, by type: `integer` an int; `number`, `money`, `percent` a decimal string ("12.50");
+    `date` "2026-11-30"; `choice` an option's key; `choices` a list of option keys; `yes_no` a bool; every
+    other type a string. Money is in the card's currency. `minimum` and `maximum` bound numbers; for text they
+    bound its length. `pattern` must match the whole text; `pattern_says` tells people what it wants.
+    """
+
+    key: str
+    name: str
+    type: FieldType = "text"
+    of: FieldOwner = "card"
+    help: str = ""
+    options: tuple[Option, ...] = ()
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
+    pattern: str | None = None
+    pattern_says: str = ""
+
+    @property
+    def is_column(self) -> bool:
+        """Whether the value is a column of the account and not a key in `fields`."""
+        return self.of == "account" and self.key in ACCOUNT_COLUMNS
+
+    def option(self, key: str) -> Option | None:
+        """Return the option with that key, or None."""
+        return next((option for option in self.options if option.key == key), None)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a move asks. The answer is kept with the stage visit, and in field `saves` of the card if set."""
+
+    key: str
+    name: str
+    type: FieldType = "text"
+    options: tuple[Option, ...] = ()
+    required: bool = True
+    help: str = ""
+    saves: str | None = None
+
+
+@dataclass(frozen=True)
+class CheckDef:
+    """One requirement of a gate.
+
+    `key` is unique in its playbook and does not depend on where in the list the check stands.
+    `params` belongs to the check type named by `type`. `waive` is the role that may waive it, None is
+    nobody. `when` makes it conditional. `says` replaces the type's own sentence.
+    """
+
+    key: str
+    type: str
+    stage: str
+    side: Side
+    params: Any
+    severity: Severity = "block"
+    waive: str | None = None
+    when: Expression | None = None
+    says: str | None = None
+
+
+@dataclass(frozen=True)
+class TaskDef:
+    """A task made when a card enters the stage. `assignee` is "owner" or a role."""
+
+    key: str
+    title: str
+    due: Duration | None = None
+    assignee: str = "owner"
+
+
+@dataclass(frozen=True)
+class NextActionDef:
+    """What is to be done next in a stage, and how long after entering; without `due` the SLA decides."""
+
+    text: str
+    due: Duration | None = None
+
+
+@dataclass(frozen=True)
+class ChecklistDef:
+    """A list of items that are ticked for a card."""
+
+    key: str
+    name: str
+    items: tuple[Option, ...]
+    help: str = ""
+
+    def item(self, key: str) -> Option | None:
+        """Return the item with that key, or None."""
+        return next((item for item in self.items if item.key == key), None)
+
+
+@dataclass(frozen=True)
+class EvidenceDef:
+    """A proof that is attached to a card; a talk has an outcome."""
+
+    key: str
+    name: str
+    accepts: tuple[EvidenceKind, ...] = ("file", "link", "note")
+    outcomes: tuple[Option, ...] = ()
+    help: str = ""
+
+    def outcome(self, key: str) -> Option | None:
+        """Return the outcome with that key, or None."""
+        return next((outcome for outcome in self.outcomes if outcome.key == key), None)
+
+
+@dataclass(frozen=True)
+class MeetingDef:
+    """A kind of meeting, with its agenda as (topic, minutes)."""
+
+    key: str
+    name: str
+    minutes: int = 30
+    agenda: tuple[tuple[str, int], ...] = ()
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class SuggestionDef:
+    """A move that is suggested, never made, while `when` holds; `answers` are filled in beforehand."""
+
+    to: str
+    when: Expression
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    says: str = ""
+
+
+@dataclass(frozen=True)
+class NotifyDef:
+    """Who is told when a card enters a stage: departments, the card's owner, the client's contact."""
+
+    departments: tuple[str, ...] = ()
+    owner: bool = False
+    client: bool = False
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class MessageDef:
+    """A message as its author wrote it, with {{ places }} that are filled when it is sent."""
+
+    key: str
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class SlaDef:
+    """How long a card may stay, and how long before the end it counts as due soon."""
+
+    duration: Duration
+    due_soon: Duration | None = None
+
+
+@dataclass(frozen=True)
+class StageDef:
+    """A stage of a pipeline. `calendar` is a key of the playbook's calendars.
+
+    `owner_rule` is one of OWNER_RULES or the email address of a user. `lane` is its own or its phase's.
+    `asks` are the questions of every move that enters it. `can_create`: a card may begin here.
+    """
+
+    key: str
+    name: str
+    position: int
+    kind: StageKind = "open"
+    phase: str | None = None
+    lane: str | None = None
+    department: str = ""
+    purpose: str = ""
+    owner_rule: str = "keep"
+    sla: SlaDef | None = None
+    calendar: str | None = None
+    next_action: NextActionDef | None = None
+    tasks: tuple[TaskDef, ...] = ()
+    enter: tuple[CheckDef, ...] = ()
+    leave: tuple[CheckDef, ...] = ()
+    asks: tuple[Question, ...] = ()
+    is_client_gate: bool = False
+    notify: tuple[NotifyDef, ...] = ()
+    suggestions: tuple[SuggestionDef, ...] = ()
+    wip_limit: int | None = None
+    can_create: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether work goes on here."""
+        return self.kind == "open"
+
+
+@dataclass(frozen=True)
+class EdgeDef:
+    """A way from one stage to another. `by` is the role that may go it, None is everybody who may move."""
+
+    from_stage: str
+    to_stage: str
+    kind: EdgeKind
+    by: str | None = None
+    asks: tuple[Question, ...] = ()
+    says: str = ""
+    is_implied: bool = False
+
+
+@dataclass(frozen=True)
+class PipelineDef:
+    """A pipeline: its stages in order and the declared edges. `slug` is `<playbook>.<pipeline>`."""
+
+    key: str
+    slug: str
+    name: str
+    department: str
+    stages: tuple[StageDef, ...]
+    edges: tuple[EdgeDef, ...] = ()
+    purpose: str = ""
+    why_so_many: str = ""
+
+    @cached_property
+    def _by_key(self) -> dict[str, StageDef]:
+        return {stage.key: stage for stage in self.stages}
+
+    @cached_property
+    def _edges(self) -> dict[tuple[str, str], EdgeDef]:
+        found = {
+            (stage.key, following.key): EdgeDef(stage.key, following.key, "forward", is_implied=True)
+            for stage, following in zip(self.path, self.path[1:], strict=False)
+        }
+        found.update({(edge.from_stage, edge.to_stage): edge for edge in self.edges})
+        return found
+
+    @cached_property
+    def path(self) -> tuple[StageDef, ...]:
+        """The stages that forward leads through: the open ones in order, then the first closed one."""
+        closed = next((stage for stage in self.stages if not stage.is_open), None)
+        return self.open_stages + ((closed,) if closed else ())
+
+    @cached_property
+    def open_stages(self) -> tuple[StageDef, ...]:
+        """The stages in which work goes on, in order."""
+        return tuple(stage for stage in self.stages if stage.is_open)
+
+    @cached_property
+    def first_stage(self) -> StageDef:
+        """Where a new card begins unless somebody chooses another."""
+        return next((stage for stage in self.stages if stage.can_create), self.stages[0])
+
+    def stage(self, key: str) -> StageDef:
+        """Return the stage; a key that this revision does not have is a KeyError."""
+        return self._by_key[key]
+
+    def find_stage(self, key: str) -> StageDef | None:
+        """Return the stage, or None when this revision does not have it."""
+        return self._by_key.get(key)
+
+    def edge(self, from_key: str, to_key: str) -> EdgeDef | None:
+        """Return the declared edge, or the implied one to the next stage, or None."""
+        return self._edges.get((from_key, to_key))
+
+    def edges_from(self, from_key: str) -> tuple[EdgeDef, ...]:
+        """Return every declared or implied edge out of a stage, in the order of the stages it leads to."""
+        found = (self.edge(from_key, stage.key) for stage in self.stages)
+        return tuple(edge for edge in found if edge)
+
+    def jumped(self, from_key: str, to_key: str) -> tuple[StageDef, ...]:
+        """Return the stages that a forward skip passes over, in order.
+
+        Empty when an edge joins the two, and when the one does not lie after the other on the forward path.
+        """
+        if self.edge(from_key, to_key):
+            return ()
+        keys = [stage.key for stage in self.path]
+        if from_key not in keys or to_key not in keys:
+            return ()
+        return self.path[keys.index(from_key) + 1 : keys.index(to_key)]
+
+    def is_skip(self, from_key: str, to_key: str) -> bool:
+        """Say whether this is a move forward over at least one stage without an edge for it."""
+        return bool(self.jumped(from_key, to_key))
+
+    def is_backward(self, from_key: str, to_key: str) -> bool:
+        """Say whether `to_key` lies before, or the card would leave a closed stage; edges do not matter.
+
+        A stage that this revision does not have is never backward.
+        """
+        start, end = self.find_stage(from_key), self.find_stage(to_key)
+        if start is None or end is None:
+            return False
+        return not start.is_open or end.position < start.position
+
+
+@dataclass(frozen=True)
+class PhaseDef:
+    """A step of the journey that the customer sees. `number` counts from 1."""
+
+    key: str
+    name: str
+    number: int
+    lane: str | None = None
+    is_client_gate: bool = False
+    purpose: str = ""
+
+
+@dataclass(frozen=True)
+class PlaybookDef:
+    """A whole playbook: everything that its pipelines share, and the pipelines. Dictionaries keep order."""
+
+    key: str
+    name: str
+    purpose: str
+    process_owner: str | None
+    review_on: date | None
+    phases: Mapping[str, PhaseDef]
+    lanes: Mapping[str, Option]
+    departments: Mapping[str, Option]
+    roles: Mapping[str, Option]
+    calendars: Mapping[str, BusinessCalendar]
+    fields: Mapping[str, FieldDef]
+    lists: Mapping[str, tuple[Option, ...]]
+    checklists: Mapping[str, ChecklistDef]
+    evidence: Mapping[str, EvidenceDef]
+    meetings: Mapping[str, MeetingDef]
+    messages: Mapping[str, MessageDef]
+    pipelines: tuple[PipelineDef, ...]
+
+    def pipeline(self, key: str) -> PipelineDef:
+        """Return the pipeline; an unknown key is a KeyError."""
+        for pipeline in self.pipelines:
+            if pipeline.key == key:
+                return pipeline
+        raise KeyError(key)
+
+    def calendar_of(self, stage: StageDef) -> BusinessCalendar | None:
+        """Return the calendar that a stage's times are counted in, or None when it has no such times."""
+        return self.calendars[stage.calendar] if stage.calendar else None
+
+    def phase_of(self, stage: StageDef) -> PhaseDef | None:
+        """Return the phase that a stage belongs to."""
+        return self.phases[stage.phase] if stage.phase else None
+
+    def name_of(self, role: str) -> str:
+        """Return what people call a role or a department; one without a name reads as its words."""
+        if role in self.roles:
+            return self.roles[role].name
+        if role in self.departments:
+            return self.departments[role].name
+        return role.replace("_", " ")
