@@ -1,0 +1,76 @@
+"""The application, put together in order: configuration, extensions, web behavior, rooms."""
+
+from __future__ import annotations
+
+from flask import Flask
+from redis import Redis
+
+from lifecycle.blueprints import register_blueprints
+from lifecycle.config import Settings, sqlalchemy_url
+from lifecycle.core.db import db
+from lifecycle.extensions import babel, csrf, htmx, limiter, login_manager
+from lifecycle.records.mailer import mail
+from lifecycle.schema import METADATA
+from lifecycle.web import access, assets, errors, formatting, localization, navigation, security
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Return a ready application; `settings` come from the environment unless given.
+
+    Raises:
+        lifecycle.config.SettingsRefused: the settings would be unsafe; the sentence says which.
+    """
+    settings = settings or Settings.from_env()
+    app = Flask("lifecycle", template_folder="templates", static_folder="static")
+    app.extensions["settings"] = settings
+    app.config.update(flask_config(settings))
+    app.extensions["redis"] = Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
+
+    assert METADATA.tables, "the tables are declared before the session is bound"
+    db.init_app(app)
+    mail.init_app(app)
+    csrf.init_app(app)
+    htmx.init_app(app)
+    login_manager.init_app(app)
+    limiter.init_app(app)
+    babel.init_app(app, timezone_selector=localization.time_zone, locale_selector=localization.locale)
+
+    for part in (security, access, errors, assets, formatting, navigation):
+        part.init_app(app)
+    register_blueprints(app, settings)
+    return app
+
+
+def flask_config(settings: Settings) -> dict[str, object]:
+    """Return Flask's configuration keys for `settings`."""
+    secure = settings.is_https
+    return {
+        "SECRET_KEY": settings.secret_key,
+        "TESTING": settings.environment == "testing",
+        "SQLALCHEMY_DATABASE_URI": sqlalchemy_url(settings.database_url),
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            "pool_size": 6,
+            "max_overflow": 4,
+            "pool_pre_ping": True,
+            "connect_args": {
+                "connect_timeout": 5,
+                "options": "-c timezone=UTC -c statement_timeout=30000 -c lock_timeout=10000 "
+                "-c idle_in_transaction_session_timeout=60000",
+            },
+        },
+        "MAX_CONTENT_LENGTH": settings.max_upload_bytes + 64 * 1024,
+        "MAX_FORM_MEMORY_SIZE": 2 * 1024 * 1024,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": secure,
+        "REMEMBER_COOKIE_HTTPONLY": True,
+        "REMEMBER_COOKIE_SAMESITE": "Lax",
+        "REMEMBER_COOKIE_SECURE": secure,
+        "PERMANENT_SESSION_LIFETIME": 14 * 24 * 3600,
+        "WTF_CSRF_TIME_LIMIT": None,
+        "RATELIMIT_STORAGE_URI": settings.redis_url.replace("unix://", "redis+unix://"),
+        "RATELIMIT_KEY_PREFIX": "limits",
+        "RATELIMIT_ENABLED": True,
+        "BABEL_DEFAULT_LOCALE": "en",
+        "BABEL_DEFAULT_TIMEZONE": "UTC",
+    }

@@ -1,0 +1,13 @@
+"""The doors, one blueprint a room."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from lifecycle.blueprints.health import health
+from lifecycle.config import Settings
+
+
+def register_blueprints(app: Flask, settings: Settings) -> None:
+    """Hang every door into the app; the development ones only outside production."""
+    app.register_blueprint(health)

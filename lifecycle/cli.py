@@ -1,0 +1,41 @@
+"""The `lifecycle` console script: thin commands over the same functions the pages call."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import structlog
+
+from lifecycle.commands.prepare import prepare
+from lifecycle.config import SettingsRefused
+from lifecycle.core.errors import Refusal
+
+
+@click.group()
+def cli() -> None:
+    """Lifecycle: a governed customer lifecycle."""
+
+
+cli.add_command(prepare)
+
+
+def main() -> None:
+    """Run a command; a refusal is one sentence and exit code 1, never a trace."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    try:
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except (Refusal, SettingsRefused) as refusal:
+        click.echo(str(refusal), err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

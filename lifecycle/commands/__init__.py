@@ -1,0 +1,1 @@
+"""The commands of the `lifecycle` console script, one file a group."""

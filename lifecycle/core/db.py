@@ -1,0 +1,109 @@
+"""The database session and the one way to write: `transaction()`.
+
+Reads may use `db.session` at any time. Writes happen inside `with transaction():`, which the door
+(page, API, job, command) opens and domain functions never commit.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, DateTime, MetaData, Numeric, Text, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase
+
+log = logging.getLogger(__name__)
+
+_NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Model(DeclarativeBase):
+    """Typed base of every model; maps Python types to column types once, so that a model reads as its fields.
+
+    A plain SQLAlchemy base: Flask-SQLAlchemy's own `db.Model` is untyped, and its session serves any base.
+    """
+
+    metadata = MetaData(naming_convention=_NAMES)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Text(),
+        int: BigInteger(),
+        datetime: DateTime(timezone=True),
+        Decimal: Numeric(14, 2),
+        uuid.UUID: Uuid(),
+        dict[str, Any]: JSONB(),
+        list[Any]: JSONB(),
+    }
+
+
+db = SQLAlchemy(session_options={"expire_on_commit": False})
+
+_OPEN = "lifecycle.transaction"
+_BEFORE = "lifecycle.before_commit"
+_AFTER = "lifecycle.after_commit"
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """Commit everything written inside on success, nothing on an exception.
+
+    Work registered by `after_commit` runs after the commit, in order; its failures are logged, never
+    raised, because the change already stands (a sweeper covers what was to follow).
+
+    Raises:
+        RuntimeError: a transaction is already open. Nesting would make it unclear who commits.
+    """
+    info = db.session.info
+    if info.get(_OPEN):
+        raise RuntimeError("A transaction is already open; only the door opens one.")
+    if db.session.new or db.session.dirty or db.session.deleted:
+        raise RuntimeError("Something was changed outside a transaction; it would be committed unnoticed.")
+    info[_OPEN] = True
+    info[_BEFORE] = []
+    info[_AFTER] = []
+    committed = False
+    try:
+        yield
+        db.session.flush()
+        for last_step in info[_BEFORE]:
+            last_step()
+        db.session.commit()
+        committed = True
+    finally:
+        if not committed:
+            db.session.rollback()
+        follow_ups = info[_AFTER] if committed else []
+        # Whatever a failed transaction gathered goes with it.
+        for key in [key for key in info if isinstance(key, str) and key.startswith("lifecycle.")]:
+            del info[key]
+    for follow_up in follow_ups:
+        try:
+            follow_up()
+        except Exception:
+            log.exception("after-commit work failed")
+
+
+def before_commit(last_step: Callable[[], object]) -> None:
+    """Run `last_step` inside the open transaction, after everything else was written."""
+    if not db.session.info.get(_OPEN):
+        raise RuntimeError("before_commit() needs an open transaction.")
+    db.session.info[_BEFORE].append(last_step)
+
+
+def after_commit(follow_up: Callable[[], object]) -> None:
+    """Run `follow_up` once the open transaction has committed; never when it rolls back."""
+    if not db.session.info.get(_OPEN):
+        raise RuntimeError("after_commit() needs an open transaction.")
+    db.session.info[_AFTER].append(follow_up)

@@ -1,0 +1,39 @@
+"""Hand a job to RQ after the commit that made it due.
+
+The row in PostgreSQL is the truth and a sweeper finds what was never queued, so a lost Redis delays
+work and never loses it: `enqueue` logs a failure and returns.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from flask import current_app
+from redis.exceptions import RedisError
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from lifecycle.core.db import after_commit
+
+log = logging.getLogger(__name__)
+
+URGENT = "urgent"
+BULK = "bulk"
+
+
+def enqueue_after_commit(queue: str, job: str, *ids: str | int) -> None:
+    """Queue `job` (a dotted path) with plain ids once the open transaction has committed."""
+    after_commit(lambda: enqueue(queue, job, *ids))
+
+
+def enqueue(queue: str, job: str, *ids: str | int) -> bool:
+    """Queue `job` now; return whether Redis took it."""
+    try:
+        connection = current_app.extensions["redis"]
+        Queue(queue, connection=connection, serializer=JSONSerializer).enqueue(
+            job, *ids, result_ttl=0, failure_ttl=7 * 24 * 3600, job_timeout=600
+        )
+    except RedisError:
+        log.warning("could not queue %s; the sweeper will", job, exc_info=True)
+        return False
+    return True

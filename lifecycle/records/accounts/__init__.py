@@ -1,0 +1,1 @@
+"""Customer organizations and the people in them."""

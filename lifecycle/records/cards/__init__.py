@@ -1,0 +1,1 @@
+"""Cards and their stage visits. Only `governance/moves` writes a card's stage."""

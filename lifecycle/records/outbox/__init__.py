@@ -1,0 +1,1 @@
+"""The outbox: messages committed with the change that caused them, delivered after it."""

@@ -1,0 +1,52 @@
+"""Outgoing messages and their states."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from lifecycle.core.clock import now
+from lifecycle.core.db import Model
+from lifecycle.core.ids import new_id
+
+STATES = ("held", "due", "claimed", "handing_over", "sent", "failed", "cancelled", "unconfirmed")
+
+
+class OutboxMessage(Model):
+    """One message to one address.
+
+    A send is claimed, then `handing_over` is committed before DATA: a crash before it is retried, a crash
+    after it is `unconfirmed`, and repeated once under the same Message-ID only where `resend_if_unsure`.
+    """
+
+    __tablename__ = "outbox_messages"
+    __table_args__ = (
+        Index(
+            "ix_outbox_messages_due",
+            "next_attempt_at",
+            postgresql_where=text("state in ('held','due','claimed','handing_over')"),
+        ),
+        CheckConstraint("state in (" + ",".join(f"'{state}'" for state in STATES) + ")", name="state"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str]
+    to_address: Mapped[str]
+    to_name: Mapped[str | None]
+    subject: Mapped[str]
+    text_body: Mapped[str]
+    html_body: Mapped[str | None]
+    message_id: Mapped[str] = mapped_column(unique=True)
+    state: Mapped[str] = mapped_column(default="due")
+    resend_if_unsure: Mapped[bool] = mapped_column(default=False)
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime] = mapped_column(default=now)
+    claimed_at: Mapped[datetime | None]
+    sent_at: Mapped[datetime | None]
+    last_error: Mapped[str | None]
+    user_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    card_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("cards.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)

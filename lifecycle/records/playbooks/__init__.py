@@ -1,0 +1,1 @@
+"""Published playbooks: immutable revisions, and the lasting identity of pipelines and stages."""

@@ -1,0 +1,33 @@
+"""Every room's tables, imported once, so that the metadata is whole for migrations and foreign keys."""
+
+from __future__ import annotations
+
+from lifecycle.core.db import Model
+from lifecycle.exchange.imports import models as imports
+from lifecycle.records.accounts import models as accounts
+from lifecycle.records.cards import models as cards
+from lifecycle.records.evidence import models as evidence
+from lifecycle.records.files import models as files
+from lifecycle.records.outbox import models as outbox
+from lifecycle.records.people import models as people
+from lifecycle.records.playbooks import models as playbooks
+from lifecycle.work.approvals import models as approvals
+from lifecycle.work.attachments import models as attachments
+from lifecycle.work.meetings import models as meetings
+from lifecycle.work.tasks import models as tasks
+
+ROOMS = (
+    people,
+    accounts,
+    playbooks,
+    cards,
+    evidence,
+    files,
+    outbox,
+    approvals,
+    attachments,
+    meetings,
+    tasks,
+    imports,
+)
+METADATA = Model.metadata

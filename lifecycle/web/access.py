@@ -1,0 +1,71 @@
+"""Who is asking: every route needs a log-in unless it is marked `@public`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from werkzeug.wrappers import Response as BaseResponse
+
+from lifecycle.core.db import db
+from lifecycle.extensions import login_manager
+from lifecycle.records.people.actor import Actor
+from lifecycle.records.people.models import User
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def public(view: View) -> View:
+    """Mark a view as open to people who are not logged in."""
+    view.is_public = True  # type: ignore[attr-defined]
+    return view
+
+
+def init_app(app: Flask) -> None:
+    """Guard every route and teach Flask-Login to find users."""
+    login_manager.user_loader(_load_user)
+    app.before_request(_require_login)
+
+
+def current_actor() -> Actor:
+    """Return who is asking, as the domain wants to know it; only inside guarded routes."""
+    if "actor" not in g:
+        g.actor = Actor.of(current_user)
+    actor: Actor = g.actor
+    return actor
+
+
+def log_in_address() -> str:
+    """Return the log-in page's address, which leads back here afterwards."""
+    here = request.full_path.rstrip("?") if request.method == "GET" else None
+    return url_for("people.show_login", next=here)
+
+
+def _load_user(session_id: str) -> User | None:
+    user_id, _, epoch = session_id.partition(":")
+    try:
+        user = db.session.get(User, uuid.UUID(user_id))
+    except ValueError:
+        return None
+    if user is None or not user.is_active or str(user.session_epoch) != epoch:
+        return None
+    return user
+
+
+def _require_login() -> ResponseReturnValue | None:
+    if request.endpoint is None or request.endpoint == "static":
+        return None
+    view = current_app.view_functions[request.endpoint]
+    if getattr(view, "is_public", False) or current_user.is_authenticated:
+        return None
+    if request.headers.get("HX-Request") == "true":
+        # A redirect would put the log-in page inside a column.
+        return Response(status=401, headers={"HX-Redirect": log_in_address()})
+    if request.method != "GET" and request.accept_mimetypes.best != "text/html":
+        abort(401)
+    answer: BaseResponse = redirect(log_in_address(), 303)
+    return answer

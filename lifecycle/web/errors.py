@@ -1,0 +1,91 @@
+"""Refusals and failures become pages, fragments or JSON here, once, each with a clear sentence."""
+
+from __future__ import annotations
+
+import logging
+
+import sqlalchemy.exc
+from flask import Flask, jsonify, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from lifecycle.core.db import db
+from lifecycle.core.errors import Refusal
+from lifecycle.core.ids import new_id
+
+log = logging.getLogger(__name__)
+
+_SENTENCES = {
+    400: "The request could not be understood. Nothing was changed.",
+    401: "You are signed out. Log in and try again; nothing was changed.",
+    403: "You may not do this. Nothing was changed.",
+    404: "There is nothing here. The address may be mistyped, or the thing was moved.",
+    405: "This address does not answer to that kind of request. Nothing was changed.",
+    413: "That was too large to take. Nothing was changed; send a smaller file or a shorter text.",
+    415: "That kind of content is not taken here. Nothing was changed.",
+    429: "Too many attempts. Wait a minute and try again; nothing was changed.",
+    503: "The service is busy or restarting. Nothing was changed; try again in a moment.",
+}
+
+
+def init_app(app: Flask) -> None:
+    """Hang the handlers into the app."""
+    app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(CSRFError, _stale_form)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(sqlalchemy.exc.OperationalError, _database_away)
+    app.register_error_handler(Exception, _bug)
+
+
+def answer_with_sentence(sentence: str, status: int, reference: str | None = None) -> ResponseReturnValue:
+    """Return `sentence` in the form the asker understands: notice for htmx, JSON, or a page."""
+    if request.headers.get("HX-Request") == "true":
+        response = make_response(
+            render_template("errors/notice.html", sentence=sentence, reference=reference), status
+        )
+        response.headers["HX-Retarget"] = "#notices"
+        response.headers["HX-Reswap"] = "beforeend"
+        return response
+    if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
+        return jsonify(error=sentence, reference=reference), status
+    page = render_template("errors/page.html", sentence=sentence, status=status, reference=reference)
+    return make_response(page, status)
+
+
+def _refused(refusal: Refusal) -> ResponseReturnValue:
+    return answer_with_sentence(refusal.sentence, refusal.status)
+
+
+def _stale_form(error: CSRFError) -> ResponseReturnValue:
+    sentence = (
+        "This page was open too long, or you logged in again since. Nothing was changed; "
+        "reload the page and send it again."
+    )
+    return answer_with_sentence(sentence, 400)
+
+
+def _http_error(error: HTTPException) -> ResponseReturnValue:
+    status = error.code or 500
+    if status < 400:
+        return error.get_response()
+    return answer_with_sentence(_SENTENCES.get(status, error.description or "Something went wrong."), status)
+
+
+def _database_away(error: sqlalchemy.exc.OperationalError) -> ResponseReturnValue:
+    db.session.rollback()
+    reference = _log_failure("database trouble")
+    return answer_with_sentence(_SENTENCES[503], 503, reference)
+
+
+def _bug(error: Exception) -> ResponseReturnValue:
+    db.session.rollback()
+    reference = _log_failure("unhandled error")
+    sentence = "Something went wrong on our side. Nothing was changed; the reference below helps us find it."
+    return answer_with_sentence(sentence, 500, reference)
+
+
+def _log_failure(what: str) -> str:
+    reference = new_id().hex[-12:]
+    log.exception("%s [%s] %s %s", what, reference, request.method, request.path)
+    return reference

@@ -1,0 +1,85 @@
+"""Template filters: how dates, times, money and names look."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from babel.numbers import format_compact_currency, format_currency, format_decimal
+from flask import Flask
+from flask_babel import format_date, format_datetime
+
+from lifecycle.core.clock import now
+
+
+def init_app(app: Flask) -> None:
+    """Register the filters and refuse undefined names in templates."""
+    app.jinja_env.filters.update(
+        money=money,
+        short_money=short_money,
+        day=day,
+        moment=moment,
+        initials=initials,
+        number=number,
+        ago=ago,
+        span=span,
+    )
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+
+
+def money(amount: Decimal | None, currency: str | None = None) -> str:
+    """Return `1,234.50 EUR` in the reader's style; an empty string for no amount."""
+    if amount is None:
+        return ""
+    return format_currency(amount, currency, locale="en") if currency else format_decimal(amount, locale="en")
+
+
+def short_money(amount: Decimal | None, currency: str | None = None) -> str:
+    """Return an amount short enough for a card or a header, like `€12.3K`; exact below 10,000."""
+    if amount is None:
+        return ""
+    if abs(amount) < 10_000 or not currency:
+        pattern = "¤#,##0" if amount == amount.to_integral_value() else None
+        return format_currency(amount, currency, pattern, locale="en", currency_digits=pattern is None) if (
+            currency
+        ) else format_decimal(amount, locale="en")
+    return format_compact_currency(amount, currency, locale="en", fraction_digits=1)
+
+
+def number(value: float | Decimal) -> str:
+    """Return a number with grouped digits."""
+    return format_decimal(value, locale="en")
+
+
+def day(value: date | datetime | None) -> str:
+    """Return `12 Mar 2026` in the reader's time zone; an empty string for None."""
+    return format_date(value, "d MMM y") if value else ""
+
+
+def moment(value: datetime | None) -> str:
+    """Return `12 Mar 2026, 14:05` in the reader's time zone; an empty string for None."""
+    return format_datetime(value, "d MMM y, HH:mm") if value else ""
+
+
+def initials(name: str) -> str:
+    """Return up to two capital letters that stand for a name."""
+    words = [word for word in name.split() if word[0].isalnum()]
+    letters = [word[0] for word in (words[:1] + words[1:][-1:])]
+    return "".join(letters).upper() or "?"
+
+
+def ago(value: datetime) -> str:
+    """Return how long since, in one unit, like `3 d`."""
+    return span(now() - value)
+
+
+def span(value: timedelta) -> str:
+    """Return a length of time in one unit: `5 min`, `3 h`, `12 d`, `4 mo`."""
+    seconds = max(0, int(value.total_seconds()))
+    if seconds < 3600:
+        return f"{seconds // 60} min"
+    if seconds < 86400:
+        return f"{seconds // 3600} h"
+    days = seconds // 86400
+    return f"{days} d" if days < 90 else f"{days // 30} mo" if days < 730 else f"{days // 365} y"

@@ -1,0 +1,1 @@
+"""Internal approvals: asked for, decided by a role, tied to a hash of what was approved."""

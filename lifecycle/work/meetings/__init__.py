@@ -1,0 +1,1 @@
+"""Meetings: agenda, attendees of both sides, notes, decisions, and outcomes that become tasks (E28)."""

@@ -1,0 +1,1 @@
+"""Tasks of a card and the ticks on its checklists."""
