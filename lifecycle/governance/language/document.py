@@ -1,0 +1,359 @@
+"""A playbook as its author writes it: one model for each kind of file, with the short forms they may use.
+
+A short form becomes the long one while it is read, so that two ways of saying the same are the same. These
+models know shapes only; whether a name leads anywhere is for the compiler.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    WrapSerializer,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import core_schema
+
+from lifecycle.governance.language.model import EdgeKind, EvidenceKind, FieldOwner, Severity, StageKind
+
+LANGUAGE: Final = 1
+"""Raised when stored revisions would be read differently; the compiler keeps reading older ones."""
+
+KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+EVERY_OPEN_STAGE: Final = "every open stage"
+
+T = TypeVar("T")
+
+
+def _as_key(text: str) -> str:
+    if not KEY.fullmatch(text):
+        raise ValueError("a key is made of small letters, digits and _, and begins with a letter")
+    return text
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) or value is None else [value]
+
+
+def _as_mapping(value: Any) -> Any:
+    """Read what stands for an ordered mapping: a mapping, a list of keys, or its stored form of pairs."""
+    if not isinstance(value, list):
+        return {} if value is None else value
+    if all(isinstance(item, str) for item in value):
+        if len(set(value)) < len(value):
+            twice = next(item for item in value if value.count(item) > 1)
+            raise ValueError(f"'{twice}' is in the list twice")
+        return dict.fromkeys(value)
+    if all(isinstance(item, list) and len(item) == 2 and isinstance(item[0], str) for item in value):
+        return dict(value)
+    return value
+
+
+def _as_pairs(value: Any, handler: SerializerFunctionWrapHandler) -> Any:
+    return [[key, item] for key, item in handler(value).items()]
+
+
+Key = Annotated[str, AfterValidator(_as_key)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Condition = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+Ordered = Annotated[
+    dict[Key, T], BeforeValidator(_as_mapping), WrapSerializer(_as_pairs), Field(max_length=500)
+]
+"""A mapping whose order means something. It is stored as a list of pairs."""
+Several = Annotated[list[T], BeforeValidator(_as_list), Field(max_length=200)]
+"""A list; one thing may be written without brackets."""
+
+
+class Written(BaseModel):
+    """Base of everything an author writes. `short` is the key that a bare word stands for."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        coerce_numbers_to_str=True,
+        serialize_by_alias=True,
+        validate_by_name=True,
+    )
+    short: ClassVar[str | None] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lengthen(cls, value: Any) -> Any:
+        """Turn a short form into the long one; nothing at all is an empty mapping where that is enough."""
+        if value is None:
+            return {}
+        if cls.short is not None and isinstance(value, str | int | float) and not isinstance(value, bool):
+            return {cls.short: value}
+        return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Tell editors of the short form too."""
+        long = handler.resolve_ref_schema(handler(schema))
+        if cls.short is not None:
+            inner = dict(long)
+            long.clear()
+            long.update({"anyOf": [{"type": "string"}, inner]})
+        return long
+
+
+class OptionDocument(Written):
+    """A thing of a list: its name, in words of its key unless written."""
+
+    short = "name"
+    name: Name | None = None
+
+
+Options = Ordered[OptionDocument]
+
+
+class FieldDocument(Written):
+    """A field. A bare word is its type, or the list its value comes from."""
+
+    short = "type"
+    name: Name | None = None
+    type: Words | None = None
+    of: FieldOwner = "card"
+    help: Text = ""
+    list: Key | None = None
+    options: Options = {}
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
+    pattern: Text | None = None
+    pattern_says: Text = ""
+
+
+class QuestionDocument(Written):
+    """A question of a move. A bare word is a type, a list, or a field of the card that takes the answer."""
+
+    short = "type"
+    name: Name | None = None
+    type: Words | None = None
+    list: Key | None = None
+    options: Options = {}
+    required: bool = True
+    help: Text = ""
+    saves: Key | None = None
+
+
+class CheckDocument(Written):
+    """A check: one keyword of a check type with what it needs, and what every check may say."""
+
+    model_config = ConfigDict(extra="allow")
+    severity: Annotated[Severity, BeforeValidator(lambda word: "warn" if word == "warning" else word)] = (
+        "block"
+    )
+    waive: Words = "nobody"
+    when: Condition | None = None
+    says: Text | None = None
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """What is written beside the common keys."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class ChecklistDocument(Written):
+    """A checklist; its items may be written directly, without `items:`."""
+
+    name: Name | None = None
+    help: Text = ""
+    items: Options
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_items(cls, value: Any) -> Any:
+        if isinstance(value, list) or (
+            isinstance(value, dict) and not isinstance(value.get("items"), dict | list)
+        ):
+            return {"items": value}
+        return value
+
+
+class EvidenceDocument(Written):
+    """A proof; a bare list says what is accepted."""
+
+    name: Name | None = None
+    help: Text = ""
+    accepts: Several[EvidenceKind] = ["file", "link", "note"]
+    list: Key | None = None
+    outcomes: Options = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_kinds(cls, value: Any) -> Any:
+        if isinstance(value, str | list):
+            return {"accepts": value}
+        if isinstance(value, dict) and isinstance(value.get("outcomes"), str):
+            return {
+                **{key: item for key, item in value.items() if key != "outcomes"},
+                "list": value["outcomes"],
+            }
+        return value
+
+
+class MeetingDocument(Written):
+    """A kind of meeting; the agenda gives topics, with minutes where they matter."""
+
+    short = "name"
+    name: Name | None = None
+    minutes: Annotated[int, Field(ge=5, le=24 * 60)] | None = None
+    agenda: Annotated[
+        dict[Name, Annotated[int, Field(ge=0, le=24 * 60)] | None],
+        BeforeValidator(_as_mapping),
+        WrapSerializer(_as_pairs),
+    ] = {}
+    help: Text = ""
+
+
+class TaskDocument(Written):
+    """A task; a bare word is its title."""
+
+    short = "title"
+    title: Name | None = None
+    due: Words | None = None
+    assignee: Words = "owner"
+
+
+class NextActionDocument(Written):
+    """The next action; a bare word is what to do."""
+
+    short = "do"
+    do: Name
+    due: Words | None = None
+
+
+class NotifyDocument(Written):
+    """Who is told on entering; a bare word is a department."""
+
+    short = "departments"
+    departments: Several[Key] = []
+    owner: bool = False
+    client: bool = False
+    message: Key | None = None
+
+
+class SuggestionDocument(Written):
+    """A move to suggest while a condition holds."""
+
+    to: Key
+    when: Condition
+    answers: dict[Key, Any] = {}
+    says: Text = ""
+
+
+class StageDefaults(Written):
+    """What a stage says unless it says otherwise. `sla` and next action do not reach closed stages."""
+
+    phase: Key | None = None
+    lane: Key | None = None
+    department: Key | None = None
+    owner: Words | None = None
+    sla: Words | None = None
+    due_soon: Words | None = None
+    calendar: Key | None = None
+    notify: Several[NotifyDocument] | None = None
+
+
+class StageDocument(StageDefaults):
+    """A stage."""
+
+    name: Name | None = None
+    purpose: Text = ""
+    kind: StageKind = "open"
+    client_gate: bool = False
+    new_cards: bool | None = None
+    limit: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    next_action: NextActionDocument | None = None
+    tasks: Ordered[TaskDocument] = {}
+    asks: Ordered[QuestionDocument] = {}
+    enter: Several[CheckDocument] = []
+    leave: Several[CheckDocument] = []
+    suggest: Several[SuggestionDocument] = []
+
+
+class MoveDocument(Written):
+    """A way beside forward."""
+
+    start: Annotated[Several[Words], Field(alias="from")]
+    to: Key
+    kind: EdgeKind
+    by: Words | None = None
+    asks: Ordered[QuestionDocument] = {}
+    says: Text = ""
+
+
+class PipelineDocument(Written):
+    """The file of a pipeline."""
+
+    pipeline: Key
+    name: Name | None = None
+    department: Key
+    purpose: Text = ""
+    why_so_many: Text = ""
+    stage_defaults: StageDefaults = StageDefaults()
+    stages: Annotated[Ordered[StageDocument], Field(min_length=1)]
+    moves: Several[MoveDocument] = []
+
+
+class MessageDocument(Written):
+    """The file of a message."""
+
+    subject: Name
+    text: Text
+
+
+class PhaseDocument(Written):
+    """A phase of the journey; a bare word is its lane."""
+
+    short = "lane"
+    name: Name | None = None
+    lane: Key | None = None
+    client_gate: bool = False
+    purpose: Text = ""
+
+
+class PlaybookDocument(Written):
+    """The file playbook.yaml: what the pipelines share."""
+
+    playbook: Key
+    name: Name | None = None
+    purpose: Text = ""
+    process_owner: Words | None = None
+    review_on: date | None = None
+    pipelines: Several[Key] = []
+    lanes: Options = {}
+    phases: Ordered[PhaseDocument] = {}
+    departments: Annotated[Options, Field(min_length=1)]
+    roles: Options = {}
+    calendars: dict[Key, dict[str, Any]] = {}
+    fields: Ordered[FieldDocument] = {}
+    lists: Ordered[Options] = {}
+    checklists: Ordered[ChecklistDocument] = {}
+    evidence: Ordered[EvidenceDocument] = {}
+    meetings: Ordered[MeetingDocument] = {}
+
+
+class Content(Written):
+    """A whole playbook, as a revision keeps it."""
+
+    language: Literal[1] = LANGUAGE
+    playbook: PlaybookDocument
+    pipelines: Ordered[PipelineDocument]
+    messages: dict[Key, MessageDocument] = {}
