@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Connection
 
-from lifecycle.config import sqlalchemy_url
+from lifecycle.config import SettingsRefused, sqlalchemy_url
 from lifecycle.schema import METADATA
 
 _MIGRATIONS = Path(str(files("lifecycle"))) / "migrations"
@@ -47,6 +48,18 @@ def migrate(owner_url: str, app_role: str, reader_role: str) -> None:
             _grant(connection, app_role, reader_role)
     finally:
         engine.dispose()
+
+
+def role_of(url: str) -> str:
+    """Return the role that an address logs in as.
+
+    Raises:
+        SettingsRefused: the address names none.
+    """
+    name = urlsplit(url).username
+    if not name:
+        raise SettingsRefused("The database address must name the role it logs in as: postgresql://role@...")
+    return unquote(name)
 
 
 def alembic_config(connection: Connection) -> Config:

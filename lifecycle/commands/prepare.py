@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from lifecycle.app import create_app
-from lifecycle.config import Settings, SettingsRefused, role_of
-from lifecycle.prepare import migrate
+from lifecycle.config import Settings, SettingsRefused
+from lifecycle.prepare import migrate, role_of
 
 
 @click.command()

@@ -1,0 +1,80 @@
+"""`expression`: a CEL expression over the card, its account and its evidence holds."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from lifecycle.core.expressions import Expression, ExpressionError, compile_expression
+from lifecycle.governance.gates.checks.base import Ask, CheckType, Params, Reference, Verdict, card_ids
+from lifecycle.governance.gates.context import declared_names, expression_context
+from lifecycle.governance.gates.report import Remedy
+from lifecycle.governance.language.model import PlaybookDef
+from lifecycle.work.attachments.models import Attachment
+from lifecycle.work.attachments.queries import attachments_by_card
+
+
+class ExpressionParams(Params):
+    """`holds` is the expression; `says` the sentence when it does not; `fix` the fields that mend it."""
+
+    name: str = "expression"
+    holds: str
+    says: str
+    fix: tuple[str, ...] = ()
+
+
+class ExpressionCheck(CheckType[ExpressionParams, dict[uuid.UUID, list[Attachment]]]):
+    """Written `expression: {name: margin, holds: "card.price > card.cost", says: …, fix: [price]}`."""
+
+    keyword = "expression"
+
+    def read(self, written: Any) -> list[ExpressionParams]:
+        """Return the check."""
+        if not isinstance(written, dict):
+            raise ValueError("write {holds: <expression>, says: <sentence when it does not hold>}")
+        return [ExpressionParams.model_validate(written)]
+
+    def name(self, params: ExpressionParams) -> str:
+        """Return the name the author gave it."""
+        return params.name
+
+    def references(self, params: ExpressionParams) -> list[Reference]:
+        """Return the expression, to be compiled, and the fields that mend it."""
+        fields = [Reference("field", name) for name in params.fix]
+        return [Reference("expression", params.holds), *fields]
+
+    def load(self, asks: Sequence[Ask]) -> dict[uuid.UUID, list[Attachment]]:
+        """Return the attachments, if any expression reads them."""
+        reads_evidence = any("evidence." in ask.check.params.holds for ask in asks)
+        return attachments_by_card(card_ids(asks)) if reads_evidence else {}
+
+    def judge(self, ask: Ask, params: ExpressionParams, facts: dict[uuid.UUID, list[Attachment]]) -> Verdict:
+        """Say the author's sentence; an expression that cannot be evaluated blocks and is named."""
+        remedy = Remedy("fields", {"fields": list(params.fix)}) if params.fix else None
+        expression = _compiled(params.holds, _Names(ask.subject.playbook))
+        context = expression_context(ask.subject, facts.get(ask.subject.id, []))
+        try:
+            holds = expression.evaluate(context)
+        except ExpressionError as error:
+            return Verdict(False, f"{params.says} (check “{params.name}”: {error})", remedy)
+        return Verdict(holds, params.says if not holds else f"Condition “{params.name}” holds.", remedy)
+
+
+class _Names:
+    """The playbook as a cache key: a revision is immutable, so its identity stands for its names."""
+
+    def __init__(self, playbook: PlaybookDef) -> None:
+        self.playbook = playbook
+
+    def __hash__(self) -> int:
+        return id(self.playbook)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Names) and other.playbook is self.playbook
+
+
+@lru_cache(maxsize=512)
+def _compiled(text: str, names: _Names) -> Expression:
+    return compile_expression(text, declared_names(names.playbook))

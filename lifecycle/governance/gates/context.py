@@ -1,0 +1,85 @@
+"""What an expression may name, and the values it is given: plain dictionaries with every declared key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from lifecycle.governance.gates.subject import Subject, field_value
+from lifecycle.governance.language.model import FieldDef, PlaybookDef
+from lifecycle.work.attachments.models import Attachment
+
+_TYPES = {
+    "integer": "number",
+    "number": "number",
+    "money": "number",
+    "percent": "number",
+    "yes_no": "bool",
+    "choices": "list",
+    "date": "string",
+}
+_NUMBERS = frozenset({"integer", "number", "money", "percent"})
+
+
+def declared_names(playbook: PlaybookDef) -> dict[str, Any]:
+    """Return every name an expression of this playbook may use, with its type.
+
+    `card.<field>`, `account.<field>`, `evidence.<key>.count` and `.outcome` (of the newest), `now`.
+    """
+    card: dict[str, Any] = {
+        "title": "string",
+        "value": "number",
+        "currency": "string",
+        "stage": "string",
+        "days_in_stage": "number",
+    }
+    account: dict[str, Any] = {"name": "string", "country": "string", "segment": "string"}
+    for field in playbook.fields.values():
+        (card if field.of == "card" else account)[field.key] = _TYPES.get(field.type, "string")
+    evidence = {key: {"count": "number", "outcome": "string"} for key in playbook.evidence}
+    return {"card": card, "account": account, "evidence": evidence, "now": "timestamp"}
+
+
+def expression_context(subject: Subject, attachments: Iterable[Attachment]) -> dict[str, Any]:
+    """Return the values for `declared_names`; an empty field is None."""
+    card, account = subject.card, subject.account
+    stay = subject.now - subject.visit.entered_at
+    on_card: dict[str, Any] = {
+        "title": card.title,
+        "value": card.value_amount,
+        "currency": card.value_currency,
+        "stage": subject.stage.key,
+        "days_in_stage": stay.days,
+    }
+    on_account: dict[str, Any] = {
+        "name": account.name,
+        "country": account.country,
+        "segment": account.segment,
+    }
+    for field in subject.playbook.fields.values():
+        target = on_card if field.of == "card" else on_account
+        target[field.key] = _value(field, subject)
+    return {
+        "card": on_card,
+        "account": on_account,
+        "evidence": _evidence(subject.playbook, attachments),
+        "now": subject.now,
+    }
+
+
+def _value(field: FieldDef, subject: Subject) -> Any:
+    proposed = subject.proposed.get(field.key)
+    value = proposed if proposed is not None else field_value(field, subject.card, subject.account)
+    if value is not None and field.type in _NUMBERS:
+        return Decimal(str(value))
+    return value
+
+
+def _evidence(playbook: PlaybookDef, attachments: Iterable[Attachment]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {key: {"count": 0, "outcome": None} for key in playbook.evidence}
+    for item in sorted(attachments, key=lambda item: item.added_at):
+        if item.key in found:
+            found[item.key]["count"] += 1
+            found[item.key]["outcome"] = item.outcome or found[item.key]["outcome"]
+    return found
