@@ -5,6 +5,7 @@ A value that cannot be used is refused at start with one sentence (`SettingsRefu
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 Environment = Literal["development", "testing", "production"]
 ENVIRONMENTS: tuple[Environment, ...] = ("development", "testing", "production")
+
+CHECKOUT = Path(__file__).resolve().parent.parent
 
 SHORTEST_SECRET_KEY = 32
 DEFAULT_UPLOAD_LIMIT = 25 * 1024 * 1024
@@ -37,14 +40,19 @@ class Settings:
     mail_from: str = "Lifecycle <lifecycle@localhost>"
     secret_key: str = field(repr=False)
     base_url: str = "http://127.0.0.1:8000"
-    data_dir: Path = Path("var")
+    data_dir: Path = CHECKOUT / "var"
     max_upload_bytes: int = DEFAULT_UPLOAD_LIMIT
     demo_password: str | None = field(default=None, repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Read the settings from `environ`, by default the process environment. Raises SettingsRefused."""
+        """Read the settings from `environ`, by default the process environment. Raises SettingsRefused.
+
+        Without a DATABASE_URL, as in a shell beside a running ./dev up, what that one runs with is used.
+        """
         given = os.environ if environ is None else environ
+        if not given.get("DATABASE_URL"):
+            given = _running_installation(given) | dict(given)
         environment = _environment(given)
         return cls(
             environment=environment,
@@ -147,6 +155,15 @@ def sqlalchemy_url(url: str) -> str:
     """The same PostgreSQL address, naming the driver for SQLAlchemy."""
     scheme, separator, rest = url.partition("://")
     return f"postgresql+psycopg{separator}{rest}" if scheme in ("postgresql", "postgres") else url
+
+
+def _running_installation(given: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the product that runs on the data folder; empty when none does."""
+    services = Path(given.get("LIFECYCLE_DATA") or CHECKOUT / "var") / "services.json"
+    try:
+        return dict(json.loads(services.read_text())["environment"])
+    except (OSError, ValueError, KeyError):
+        return {}
 
 
 def _environment(given: Mapping[str, str], default: Environment = "production") -> Environment:
