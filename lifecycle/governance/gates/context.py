@@ -10,14 +10,14 @@ from lifecycle.governance.gates.subject import Subject, field_value
 from lifecycle.governance.language.model import FieldDef, PlaybookDef
 from lifecycle.work.attachments.models import Attachment
 
-_TYPES = {
+_TYPES: dict[str, Any] = {
     "integer": "number",
     "number": "number",
     "money": "number",
     "percent": "number",
-    "yes_no": "bool",
-    "choices": "list",
-    "date": "string",
+    "yes_no": "boolean",
+    "choices": ["text"],
+    "date": "date",
 }
 _NUMBERS = frozenset({"integer", "number", "money", "percent"})
 
@@ -25,20 +25,20 @@ _NUMBERS = frozenset({"integer", "number", "money", "percent"})
 def declared_names(playbook: PlaybookDef) -> dict[str, Any]:
     """Return every name an expression of this playbook may use, with its type.
 
-    `card.<field>`, `account.<field>`, `evidence.<key>.count` and `.outcome` (of the newest), `now`.
+    `card.<field>`, `account.<field>`, `evidence.<key>.count` and `.outcome` (of the newest), `now`, `today` (UTC).
     """
     card: dict[str, Any] = {
-        "title": "string",
+        "title": "text",
         "value": "number",
-        "currency": "string",
-        "stage": "string",
+        "currency": "text",
+        "stage": "text",
         "days_in_stage": "number",
     }
-    account: dict[str, Any] = {"name": "string", "country": "string", "segment": "string"}
+    account: dict[str, Any] = {"name": "text", "country": "text", "segment": "text"}
     for field in playbook.fields.values():
-        (card if field.of == "card" else account)[field.key] = _TYPES.get(field.type, "string")
-    evidence = {key: {"count": "number", "outcome": "string"} for key in playbook.evidence}
-    return {"card": card, "account": account, "evidence": evidence, "now": "timestamp"}
+        (card if field.of == "card" else account)[field.key] = _TYPES.get(field.type, "text")
+    evidence = {key: {"count": "number", "outcome": "text"} for key in playbook.evidence}
+    return {"card": card, "account": account, "evidence": evidence, "now": "timestamp", "today": "date"}
 
 
 def expression_context(subject: Subject, attachments: Iterable[Attachment]) -> dict[str, Any]:
@@ -65,6 +65,7 @@ def expression_context(subject: Subject, attachments: Iterable[Attachment]) -> d
         "account": on_account,
         "evidence": _evidence(subject.playbook, attachments),
         "now": subject.now,
+        "today": subject.now.date(),
     }
 
 

@@ -1,0 +1,1 @@
+"""Cards under governance: reading them with their playbook, and changing what is not their stage."""

@@ -1,0 +1,111 @@
+"""Cards with all that governs them, for many cards in one query."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import Select, select
+
+from lifecycle.core.clock import now
+from lifecycle.core.db import db
+from lifecycle.core.errors import NotFound
+from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.language.model import PipelineDef, PlaybookDef, StageDef
+from lifecycle.governance.playbooks.library import of_revision
+from lifecycle.records.accounts.models import Account
+from lifecycle.records.cards.models import Card, StageVisit
+from lifecycle.records.playbooks.models import Pipeline, Stage
+
+_NO_CARD = "There is no such card. It may have been withdrawn with its import."
+
+
+def get_subject(card_id: uuid.UUID, at: datetime | None = None) -> Subject:
+    """Return a card with its account, open visit and playbook.
+
+    Raises:
+        NotFound: there is no such card, or its import was withdrawn.
+    """
+    return _one(_cards().where(Card.id == card_id), at)
+
+
+def lock_subject(card_id: uuid.UUID, *, writes_account: bool) -> Subject:
+    """Return the same, holding the card until the transaction ends, as the database has it now.
+
+    Whatever a gate reads of a card is only written under this lock, so a gate that passes under it is
+    still true at commit. The account is held against change; its other cards may move meanwhile, unless
+    this transaction is going to write the account.
+
+    Raises:
+        NotFound: as `get_subject`.
+    """
+    # The card first and alone: its open visit must be read after the lock was won.
+    locked = db.session.scalar(
+        select(Card)
+        .where(Card.id == card_id, Card.withdrawn_at.is_(None))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if locked is None:
+        raise NotFound(_NO_CARD)
+    held = db.session.scalar(
+        select(Account)
+        .where(Account.id == locked.account_id)
+        .with_for_update(read=not writes_account, key_share=writes_account)
+        .execution_options(populate_existing=True)
+    )
+    assert held is not None
+    return _one(_cards().where(Card.id == card_id), None)
+
+
+def subjects(cards: Select[tuple[Card, Account, StageVisit, str, str]]) -> list[Subject]:
+    """Return the subjects that a narrowed `_cards()` query finds. One query, and one for each new revision."""
+    at = now()
+    return [_subject(*row, at) for row in db.session.execute(cards)]
+
+
+def subjects_of(card_ids: Iterable[uuid.UUID]) -> list[Subject]:
+    """Return the subjects of these cards, in no order; those that do not exist are left out."""
+    return subjects(_cards().where(Card.id.in_(list(card_ids))))
+
+
+def _cards() -> Select[tuple[Card, Account, StageVisit, str, str]]:
+    return (
+        select(Card, Account, StageVisit, Pipeline.key, Stage.key)
+        .join(Account, Account.id == Card.account_id)
+        .join(StageVisit, StageVisit.id == Card.visit_id)
+        .join(Pipeline, Pipeline.id == Card.pipeline_id)
+        .join(Stage, Stage.id == Card.stage_id)
+        .where(Card.withdrawn_at.is_(None))
+        .execution_options(populate_existing=True)
+    )
+
+
+def _one(query: Select[tuple[Card, Account, StageVisit, str, str]], at: datetime | None) -> Subject:
+    row = db.session.execute(query).one_or_none()
+    if row is None:
+        raise NotFound(_NO_CARD)
+    return _subject(*row, at or now())
+
+
+def _subject(
+    card: Card, account: Account, visit: StageVisit, pipeline_key: str, stage_key: str, at: datetime
+) -> Subject:
+    playbook = of_revision(card.revision_id)
+    pipeline = playbook.pipeline(pipeline_key)
+    return Subject(card, account, visit, playbook, pipeline, stage_of(pipeline, stage_key), at)
+
+
+def stage_of(pipeline: PipelineDef, key: str) -> StageDef:
+    """Return the stage; a card may stand in one that its revision no longer has, which then has no rules."""
+    found = pipeline.find_stage(key)
+    return found or StageDef(key=key, name=key.replace("_", " ").capitalize(), position=len(pipeline.stages))
+
+
+def forward_target(playbook: PlaybookDef, pipeline: PipelineDef, stage: StageDef) -> StageDef | None:
+    """Return the stage that forward leads to from here; None at the end of the path."""
+    for index, candidate in enumerate(pipeline.path):
+        if candidate.key == stage.key and index + 1 < len(pipeline.path):
+            return pipeline.path[index + 1]
+    return None

@@ -1,0 +1,81 @@
+"""Which way leads from one stage to another, and which checks stand in it (E2, E3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lifecycle.governance.language.model import CheckDef, PipelineDef, Question, StageDef
+from lifecycle.records.people.actor import Actor
+from lifecycle.records.people.permissions import can, holds_role
+
+# Leaving by these is not progress: what the stage left would demand is not asked for.
+_WITHOUT_LEAVE_CHECKS = frozenset(
+    {"revision", "at_risk", "nurture", "reject", "reopen", "reactivation", "backward"}
+)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a card may go from a stage to another.
+
+    `kind` is the edge's kind, `skip` for a forward move over other stages, or `backward`. `refusal` is the
+    sentence for somebody who may not go it, whatever the checks say. `needs_reason` asks for a reason.
+    """
+
+    kind: str
+    from_stage: StageDef
+    to_stage: StageDef
+    checks: tuple[CheckDef, ...] = ()
+    asks: tuple[Question, ...] = ()
+    jumped: tuple[StageDef, ...] = ()
+    needs_reason: bool = False
+    refusal: str | None = None
+
+
+def find_way(pipeline: PipelineDef, from_key: str, to_key: str, actor: Actor, *, override: bool) -> Way:
+    """Return the way between two different stages of `pipeline`, as open to `actor`.
+
+    Args:
+        override: go backward where no edge leads, which needs the permission and a reason.
+
+    Raises:
+        KeyError: the pipeline has no such stage.
+    """
+    start, end = pipeline.stage(from_key), pipeline.stage(to_key)
+    edge = pipeline.edge(from_key, to_key)
+    if edge is not None:
+        refusal = None
+        if edge.by and not holds_role(actor, edge.by):
+            refusal = f"Only {edge.by.replace('_', ' ')} may move a card from {start.name} to {end.name}."
+        checks = end.enter if _skips_leave(edge.kind, end) else start.leave + end.enter
+        return Way(edge.kind, start, end, _once(checks), _asked(end.asks + edge.asks), refusal=refusal)
+    jumped = pipeline.jumped(from_key, to_key)
+    if jumped:
+        between = tuple(check for stage in jumped for check in stage.enter + stage.leave)
+        checks = _once(start.leave + between + end.enter)
+        return Way("skip", start, end, checks, end.asks, jumped)
+    return _without_edge(pipeline, start, end, actor, override)
+
+
+def _without_edge(pipeline: PipelineDef, start: StageDef, end: StageDef, actor: Actor, override: bool) -> Way:
+    if not pipeline.is_backward(start.key, end.key):
+        refusal = f"No way leads from {start.name} to {end.name}."
+        return Way("none", start, end, refusal=refusal)
+    refusal = None
+    if not can(actor, "cards.override"):
+        refusal = f"{end.name} lies behind {start.name}; only a manager may move a card back, with a reason."
+    elif not override:
+        refusal = f"{end.name} lies behind {start.name}; confirm the override and give a reason."
+    return Way("backward", start, end, end.enter, end.asks, needs_reason=True, refusal=refusal)
+
+
+def _skips_leave(kind: str, end: StageDef) -> bool:
+    return kind in _WITHOUT_LEAVE_CHECKS or end.kind == "lost"
+
+
+def _once(checks: tuple[CheckDef, ...]) -> tuple[CheckDef, ...]:
+    return tuple({check.key: check for check in checks}.values())
+
+
+def _asked(questions: tuple[Question, ...]) -> tuple[Question, ...]:
+    return tuple({question.key: question for question in questions}.values())

@@ -1,0 +1,1 @@
+"""The only room that writes a card's stage: one function moves cards (E5)."""

@@ -1,0 +1,59 @@
+"""The answers to a move's questions: read, checked, and where they belong (E7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lifecycle.governance.fields.values import ValueRefused, clean_text, read_value
+from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.gates.way import Way
+
+LONGEST_REASON = 2_000
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was answered, in stored form; `fields` are those that are also kept on the card."""
+
+    values: dict[str, Any]
+    fields: dict[str, Any]
+    errors: dict[str, str]
+    reason: str | None
+
+    def applied_to(self, subject: Subject) -> Subject:
+        """Return the subject as the gate should see it: with the answers as if already written."""
+        return replace(subject, proposed=self.fields) if self.fields else subject
+
+
+def read_answers(subject: Subject, way: Way, typed: Mapping[str, Any], reason: str) -> Answers:
+    """Read what was typed for the questions of `way`; every error is told by question key.
+
+    Answers to questions that are not asked are ignored.
+    """
+    values: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    for question in way.asks:
+        definition = subject.playbook.fields.get(question.saves) if question.saves else None
+        try:
+            value = read_value(question, typed.get(question.key))
+            if definition is not None and value is not None:
+                value = read_value(definition, value)
+        except ValueRefused as refusal:
+            errors[question.key] = str(refusal)
+            continue
+        if value is None:
+            if question.required:
+                errors[question.key] = f"{question.name} must be answered."
+            continue
+        values[question.key] = value
+        if definition is not None:
+            fields[definition.key] = value
+    text = clean_text(reason, keep_lines=True)
+    if len(text) > LONGEST_REASON:
+        errors["reason"] = f"A reason may have {LONGEST_REASON:,} characters; this has {len(text):,}."
+    elif way.needs_reason and not text and not way.refusal:
+        errors["reason"] = "Give a reason for moving the card back."
+    return Answers(values, fields, errors, text or None)

@@ -1,0 +1,237 @@
+"""Moving a card: the one function that every path calls (E5).
+
+It locks the card, compares the visit the caller saw, finds the way, runs the gate, finishes one visit and
+opens the next, and writes the event, in the caller's transaction. It never commits.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from lifecycle.core.clock import now
+from lifecycle.core.db import db
+from lifecycle.core.errors import Invalid
+from lifecycle.governance.cards.change import touch_card
+from lifecycle.governance.cards.edit import record_card_event, set_fields
+from lifecycle.governance.cards.subjects import lock_subject
+from lifecycle.governance.cards.summary import refresh_summary
+from lifecycle.governance.gates.evaluate import GateQuestion, evaluate
+from lifecycle.governance.gates.report import GateReport as Report
+from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.gates.way import Way, find_way
+from lifecycle.governance.moves.answers import read_answers
+from lifecycle.governance.moves.assign import owner_on_entry
+from lifecycle.governance.moves.outcome import UNDO_WINDOW, Blocked, Moved, Stale
+from lifecycle.governance.moves.visits import (
+    after,
+    cancel_open_tasks,
+    finish_visit,
+    make_tasks,
+    open_visit,
+    stand_in,
+)
+from lifecycle.governance.sla.clock import deadline
+from lifecycle.records.cards.models import GateReport
+from lifecycle.records.people.actor import Actor
+from lifecycle.records.people.models import User
+from lifecycle.records.people.permissions import require
+from lifecycle.records.playbooks.models import Stage
+
+
+def move_card(
+    card_id: uuid.UUID,
+    to_stage: str,
+    *,
+    actor: Actor,
+    channel: str,
+    seen_visit: int,
+    answers: Mapping[str, Any] | None = None,
+    reason: str = "",
+    override: bool = False,
+) -> Moved | Blocked | Stale:
+    """Move a card to another stage if its gate allows it.
+
+    Args:
+        to_stage: the stage's key.
+        channel: board, keyboard, menu, page, bulk, api, rule, import or sync; kept with the visit.
+        seen_visit: the stage visit the caller saw; another one means that somebody was faster.
+        answers: as typed, by question key (E7).
+        override: go backward where no edge leads; needs the permission and a reason (E2).
+
+    Returns:
+        Moved, Blocked (nothing about the card was written; the attempt is on record) or Stale.
+
+    Raises:
+        NotFound, NotPermitted, Invalid (archived, or no such stage).
+    """
+    require(actor, "cards.move")
+    subject = lock_subject(card_id, writes_account=False)
+    if subject.card.archived_at is not None:
+        raise Invalid("This card is archived. Restore it first; nothing was changed.")
+    if subject.card.visit_id != seen_visit:
+        return _stale(subject)
+    way = _way(subject, to_stage, actor, override)
+    given = read_answers(subject, way, answers or {}, reason)
+    subject = given.applied_to(subject)
+    report = evaluate([GateQuestion(subject, way.to_stage, way.checks)])[0]
+    is_open = report.is_open and not way.refusal and not given.errors
+    report_id = _keep_report(subject, way, report, actor, channel, passed=is_open)
+    if not is_open:
+        return Blocked(subject, way, report, dict(answers or {}), given.errors, reason)
+    return _advance(subject, way, report, report_id, given.values, given.fields, given.reason, actor, channel)
+
+
+def _way(subject: Subject, to_stage: str, actor: Actor, override: bool) -> Way:
+    if subject.pipeline.find_stage(to_stage) is None:
+        raise Invalid("This card's playbook has no such stage. Nothing was changed.")
+    if to_stage == subject.stage.key:
+        raise Invalid(f"The card is already in {subject.stage.name}. Nothing was changed.")
+    if subject.pipeline.find_stage(subject.stage.key) is None:
+        # A retired stage has no edges left; going forward from it is up to whoever may override.
+        return Way("retired", subject.stage, subject.pipeline.stage(to_stage))
+    return find_way(subject.pipeline, subject.stage.key, to_stage, actor, override=override)
+
+
+def _stale(subject: Subject) -> Stale:
+    mover = db.session.get(User, subject.visit.entered_by) if subject.visit.entered_by else None
+    name = mover.name if mover else "The system"
+    return Stale(subject.card.id, subject.stage, name, subject.visit.entered_at)
+
+
+def _keep_report(
+    subject: Subject, way: Way, report: Report, actor: Actor, channel: str, *, passed: bool
+) -> int:
+    results: list[Any] = report.as_evidence()
+    if way.refusal:
+        results.append({"check": "way", "type": "way", "state": "blocked", "sentence": way.refusal})
+    report_id: int = db.session.execute(
+        insert(GateReport)
+        .values(
+            at=now(),
+            card_id=subject.card.id,
+            from_visit_id=subject.visit.id,
+            to_stage_id=stage_id_of(subject, way.to_stage.key),
+            revision_id=subject.card.revision_id,
+            actor_id=actor.user_id,
+            channel=channel,
+            edge_kind=way.kind,
+            outcome="passed" if passed else "blocked",
+            results=results,
+        )
+        .returning(GateReport.id)
+    ).scalar_one()
+    return report_id
+
+
+def stage_id_of(subject: Subject, key: str) -> int:
+    """Return the lasting id of a stage of the card's pipeline."""
+    stage_id: int = db.session.scalars(
+        select(Stage.id).where(Stage.pipeline_id == subject.card.pipeline_id, Stage.key == key)
+    ).one()
+    return stage_id
+
+
+def _advance(
+    subject: Subject,
+    way: Way,
+    report: Report,
+    report_id: int,
+    answers: dict[str, Any],
+    fields: dict[str, Any],
+    reason: str | None,
+    actor: Actor,
+    channel: str,
+) -> Moved:
+    card, target = subject.card, way.to_stage
+    at = after(subject.visit)
+    before = state_before(subject, list(fields))
+    finish_visit(subject, actor, channel, at)
+    set_fields(subject, fields, actor, channel)
+    card.owner_id = owner_on_entry(target, subject.account, card.owner_id)
+    card.department_key = target.department or card.department_key
+    stage_id = stage_id_of(subject, target.key)
+    visit_id = open_visit(
+        card_id=card.id,
+        number=subject.visit.number + 1,
+        stage_id=stage_id,
+        revision_id=card.revision_id,
+        owner_id=card.owner_id,
+        department=card.department_key,
+        at=at,
+        actor=actor,
+        channel=channel,
+        edge=way.kind,
+        due_at=deadline(subject.playbook, target, at),
+        reason=reason,
+        answers=answers,
+        gate_report_id=report_id,
+    )
+    stand_in(subject, target, stage_id, visit_id, at)
+    if not target.is_open:
+        cancel_open_tasks(card.id, at)
+    make_tasks(subject, target, visit_id, at)
+    _record_move(subject, way, report, report_id, visit_id, before, answers, reason, actor, channel)
+    db.session.flush()
+    refresh_summary(_standing_in(subject, target, visit_id, at))
+    touch_card(card, actor)
+    return Moved(card.id, way.from_stage, target, visit_id, report, at + UNDO_WINDOW)
+
+
+def _standing_in(subject: Subject, stage: Any, visit_id: int, at: datetime) -> Subject:
+    from_visit = subject.visit
+    visit = type(from_visit)(id=visit_id, card_id=from_visit.card_id, entered_at=at)
+    return Subject(
+        subject.card, subject.account, visit, subject.playbook, subject.pipeline, stage, subject.now
+    )
+
+
+def state_before(subject: Subject, fields: list[str]) -> dict[str, Any]:
+    """Return what an undo of the move must put back."""
+    card = subject.card
+    return {
+        "owner": card.owner_id,
+        "department": card.department_key,
+        "next_action": card.next_action,
+        "next_action_due_at": card.next_action_due_at,
+        "next_action_assignee": card.next_action_assignee_id,
+        "sla_due_at": card.sla_due_at,
+        "board_order": card.board_order,
+        "fields": {key: card.fields.get(key) for key in fields},
+    }
+
+
+def _record_move(
+    subject: Subject,
+    way: Way,
+    report: Report,
+    report_id: int,
+    visit_id: int,
+    before: dict[str, Any],
+    answers: dict[str, Any],
+    reason: str | None,
+    actor: Actor,
+    channel: str,
+) -> None:
+    record_card_event(
+        subject,
+        "card.stage.entered",
+        actor,
+        channel,
+        {
+            "from": {"stage": way.from_stage.key, "name": way.from_stage.name, "visit": subject.visit.id},
+            "to": {"stage": way.to_stage.key, "name": way.to_stage.name, "visit": visit_id},
+            "edge": way.kind,
+            "gate_report": report_id,
+            "gate": [f"{result.key}: {result.state}" for result in report.results],
+            "waived": [result.key for result in report.results if result.state == "waived"],
+            "answers": answers,
+            "revision": subject.card.revision_id,
+            "before": before,
+        },
+        reason=reason,
+    )

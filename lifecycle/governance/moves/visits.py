@@ -1,0 +1,143 @@
+"""Finishing a stage visit and opening the next: the only writers of stages and visits."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from lifecycle.core.clock import now
+from lifecycle.core.db import db
+from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.language.model import StageDef
+from lifecycle.governance.moves.order import board_order
+from lifecycle.governance.sla.clock import Span, deadline, due_after, split_time
+from lifecycle.records.cards.models import SlaPause, StageVisit
+from lifecycle.records.people.actor import Actor
+from lifecycle.work.tasks.models import Task
+
+
+def after(visit: StageVisit) -> datetime:
+    """Return the present, or just after the visit began if a clock was set back meanwhile."""
+    return max(now(), visit.entered_at + timedelta(microseconds=1))
+
+
+def finish_visit(subject: Subject, actor: Actor, channel: str, at: datetime) -> None:
+    """Close the open visit, splitting its business time into ours and the client's."""
+    visit = subject.visit
+    pauses = list(db.session.scalars(select(SlaPause).where(SlaPause.visit_id == visit.id))) if (
+        subject.card.waiting_on_client or _may_have_paused(subject)
+    ) else []
+    for pause in pauses:
+        if pause.ended_at is None:
+            pause.ended_at, pause.ended_by = at, actor.user_id
+    ours, theirs = split_time(
+        subject.playbook,
+        subject.stage,
+        visit.entered_at,
+        at,
+        [Span(pause.started_at, pause.ended_at) for pause in pauses],
+    )
+    db.session.execute(
+        update(StageVisit)
+        .where(StageVisit.id == visit.id)
+        .values(
+            left_at=at,
+            left_by=actor.user_id,
+            left_channel=channel,
+            our_seconds=ours,
+            client_seconds=theirs,
+        )
+    )
+
+
+def _may_have_paused(subject: Subject) -> bool:
+    # A deadline that moved tells of an earlier pause; without a deadline nothing tells, so it is looked up.
+    first = deadline(subject.playbook, subject.stage, subject.visit.entered_at)
+    return first is None or first != subject.visit.sla_due_at
+
+
+def open_visit(
+    *,
+    card_id: uuid.UUID,
+    number: int,
+    stage_id: int,
+    revision_id: int,
+    owner_id: uuid.UUID,
+    department: str,
+    at: datetime,
+    actor: Actor,
+    channel: str,
+    edge: str,
+    due_at: datetime | None,
+    reason: str | None = None,
+    answers: dict[str, Any] | None = None,
+    gate_report_id: int | None = None,
+    continues_visit_id: int | None = None,
+) -> int:
+    """Write a new open visit and return its id."""
+    visit_id: int = db.session.execute(
+        insert(StageVisit)
+        .values(
+            card_id=card_id,
+            number=number,
+            stage_id=stage_id,
+            revision_id=revision_id,
+            owner_id=owner_id,
+            department_key=department,
+            entered_at=at,
+            entered_by=actor.user_id,
+            entered_channel=channel,
+            entered_by_edge=edge,
+            entered_reason=reason,
+            answers=answers or {},
+            gate_report_id=gate_report_id,
+            continues_visit_id=continues_visit_id,
+            is_imported=False,
+            sla_due_at=due_at,
+        )
+        .returning(StageVisit.id)
+    ).scalar_one()
+    return visit_id
+
+
+def stand_in(subject: Subject, stage: StageDef, stage_id: int, visit_id: int, at: datetime) -> None:
+    """Put the card into the stage whose visit was just opened: clock, next action, order."""
+    card, playbook = subject.card, subject.playbook
+    due = deadline(playbook, stage, at)
+    card.stage_id, card.visit_id = stage_id, visit_id
+    card.sla_due_at = due
+    card.is_paused = card.waiting_on_client = False
+    card.board_order = board_order(stage, due, at)
+    if not stage.is_open:
+        card.next_action = card.next_action_due_at = card.next_action_assignee_id = None
+    elif stage.next_action is not None:
+        card.next_action = stage.next_action.text
+        card.next_action_due_at = due_after(playbook, stage, at, stage.next_action.due)
+        card.next_action_assignee_id = card.owner_id
+
+
+def make_tasks(subject: Subject, stage: StageDef, visit_id: int, at: datetime) -> None:
+    """Create the stage's tasks for the card that entered it."""
+    for task in stage.tasks:
+        db.session.add(
+            Task(
+                card_id=subject.card.id,
+                visit_id=visit_id,
+                key=task.key,
+                title=task.title,
+                assignee_id=subject.card.owner_id,
+                due_at=due_after(subject.playbook, stage, at, task.due),
+                created_at=at,
+            )
+        )
+
+
+def cancel_open_tasks(card_id: uuid.UUID, at: datetime, visit_id: int | None = None) -> None:
+    """Cancel the playbook's open tasks of a card, or of one visit; tasks people made stay."""
+    where = [Task.card_id == card_id, Task.key.is_not(None), Task.done_at.is_(None), Task.cancelled_at.is_(None)]
+    if visit_id is not None:
+        where.append(Task.visit_id == visit_id)
+    db.session.execute(update(Task).where(*where).values(cancelled_at=at))
