@@ -103,7 +103,7 @@ class Question:
 class CheckDef:
     """One requirement of a gate.
 
-    `key` is unique in its playbook and does not depend on where in the list the check stands.
+    `key` (`engaged.leave.field.pain`) is unique in its pipeline and does not depend on the order of the list.
     `params` belongs to the check type named by `type`. `waive` is the role that may waive it, None is
     nobody. `when` makes it conditional. `says` replaces the type's own sentence.
     """

@@ -1,0 +1,48 @@
+"""The names that a playbook's expressions may use, and of what kind each is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from lifecycle.core.expressions import Declared
+from lifecycle.governance.language.model import EvidenceDef, FieldDef, FieldType
+
+CARD_NAMES: Final[dict[str, Declared]] = {
+    "title": "text",
+    "value": "number",
+    "currency": "text",
+    "stage": "text",
+    "days_in_stage": "number",
+}
+ACCOUNT_NAMES: Final[dict[str, Declared]] = {"name": "text", "country": "text", "segment": "text"}
+EVIDENCE_NAMES: Final[dict[str, Declared]] = {"count": "number", "outcome": "text"}
+
+KIND_OF_FIELD: Final[dict[FieldType, Declared]] = {
+    "text": "text",
+    "long_text": "text",
+    "integer": "number",
+    "number": "number",
+    "money": "number",
+    "percent": "number",
+    "date": "date",
+    "choice": "text",
+    "choices": ["text"],
+    "yes_no": "boolean",
+    "email": "text",
+    "phone": "text",
+    "url": "text",
+}
+
+
+def declared_names(fields: Iterable[FieldDef], evidence: Iterable[EvidenceDef]) -> Mapping[str, Declared]:
+    """Return what expressions may say: card, account, evidence by key, and now.
+
+    `evidence.<key>.outcome` is the outcome of the latest one, empty when there is none. `card.days_in_stage`
+    counts whole days by the calendar on the wall.
+    """
+    card, account = dict(CARD_NAMES), dict(ACCOUNT_NAMES)
+    for each in fields:
+        (card if each.of == "card" else account)[each.key] = KIND_OF_FIELD[each.type]
+    proofs: dict[str, Declared] = {each.key: dict(EVIDENCE_NAMES) for each in evidence}
+    return {"card": card, "account": account, "evidence": proofs, "now": "timestamp"}
