@@ -60,6 +60,13 @@ class User(Model):
         secondary="user_departments", order_by="Department.name", lazy="selectin"
     )
 
+    @property
+    def standing(self) -> str:
+        """One of active, invited (has not come yet), withdrawn (the invitation was) and deactivated."""
+        if self.password_hash is None:
+            return "invited" if self.is_active else "withdrawn"
+        return "active" if self.is_active else "deactivated"
+
     # What Flask-Login asks of a user.
     @property
     def is_authenticated(self) -> bool:

@@ -1,0 +1,99 @@
+"""Putting a message into the outbox, in the transaction of the change that owes it."""
+
+from __future__ import annotations
+
+import unicodedata
+import uuid
+from datetime import datetime
+from email.utils import parseaddr
+
+import sqlalchemy as sa
+from flask import current_app
+
+from lifecycle.core.clock import now
+from lifecycle.core.db import db
+from lifecycle.core.errors import Invalid
+from lifecycle.core.ids import new_id
+from lifecycle.core.queue import URGENT, enqueue_after_commit
+from lifecycle.records.outbox.models import OutboxMessage
+
+_QUEUED = "lifecycle.outbox_is_queued"
+
+
+def send_message(
+    kind: str,
+    *,
+    to_address: str,
+    to_name: str | None,
+    subject: str,
+    text: str,
+    html: str | None,
+    user_id: uuid.UUID | None = None,
+    card_id: uuid.UUID | None = None,
+    resend_if_unsure: bool = False,
+    send_after: datetime | None = None,
+) -> OutboxMessage:
+    """Owe somebody a message: it leaves after the open transaction commits, and never when it rolls back.
+
+    Args:
+        kind: what it is about, like `invitation`; for finding it again.
+        to_address: one plain address.
+        to_name, subject: control characters and line ends become spaces.
+        text, html: the two bodies; secrets in them are placeholders (see `sealed.py`).
+        resend_if_unsure: send again, under the same Message-ID, when nobody knows whether it arrived.
+        send_after: hold it until then; until then it can be cancelled.
+
+    Raises:
+        Invalid: the address could not stand in a header.
+    """
+    message_id = new_id()
+    message = OutboxMessage(
+        id=message_id,
+        kind=kind,
+        to_address=_address(to_address),
+        to_name=_one_line(to_name or "") or None,
+        subject=_one_line(subject),
+        text_body=text.replace("\0", ""),
+        html_body=html.replace("\0", "") if html is not None else None,
+        message_id=f"<{message_id}@{_own_domain()}>",
+        state="held" if send_after else "due",
+        resend_if_unsure=resend_if_unsure,
+        next_attempt_at=send_after or now(),
+        user_id=user_id,
+        card_id=card_id,
+    )
+    db.session.add(message)
+    if send_after is None and not db.session.info.get(_QUEUED):
+        # One job drains all that is due; many messages in one transaction need no more.
+        enqueue_after_commit(URGENT, "jobs.outbox.deliver_due")
+        db.session.info[_QUEUED] = True
+    return message
+
+
+def cancel_message(message_id: uuid.UUID) -> bool:
+    """Take back a message that has not left; return False when it is too late."""
+    cancelled = db.session.execute(
+        sa.update(OutboxMessage)
+        .where(OutboxMessage.id == message_id, OutboxMessage.state.in_(("held", "due")))
+        .values(state="cancelled")
+        .returning(OutboxMessage.id)
+    )
+    return cancelled.scalar_one_or_none() is not None
+
+
+def _address(text: str) -> str:
+    address = text.strip()
+    visible = all(unicodedata.category(letter)[0] not in "CZ" for letter in address)
+    if not visible or "@" not in address or any(letter in '<>,;:"()[]\\' for letter in address):
+        raise Invalid(f"{_one_line(text)!r} is not an address that mail can be sent to.")
+    return address
+
+
+def _one_line(text: str) -> str:
+    # A line end in a header would begin another header.
+    return " ".join("".join(" " if unicodedata.category(x)[0] in "CZ" else x for x in text).split())
+
+
+def _own_domain() -> str:
+    sender = parseaddr(current_app.extensions["settings"].mail_from)[1]
+    return sender.rpartition("@")[2] or "localhost"

@@ -1,0 +1,244 @@
+"""Delivering what is due, each message in short transactions of its own.
+
+claim -> connect -> commit `handing_over` -> DATA -> `sent`. Whatever dies on the way leaves a state that
+tells how far it got: before `handing_over` it is tried again, after it nobody knows (`settle_abandoned`).
+Every step compares state and attempt, so that of two processes holding one message only one goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+
+import sqlalchemy as sa
+from flask_mail import BadHeaderError
+
+from lifecycle.core.clock import now
+from lifecycle.core.db import db, transaction
+from lifecycle.records.mailer import Connection, Message, Refused, Unreachable, Unsure, mail
+from lifecycle.records.outbox.models import OutboxMessage
+from lifecycle.records.outbox.sealed import fill_in
+
+log = logging.getLogger(__name__)
+
+# How long after each failed attempt the next one comes; after the last the message has failed.
+DELAYS = (
+    timedelta(seconds=30),
+    timedelta(minutes=2),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=6),
+)
+# Older than this, whoever held the message is gone. Handing over takes a minute at most (see `mailer.py`).
+CLAIM_LASTS = timedelta(seconds=30)
+HAND_OVER_LASTS = timedelta(seconds=100)
+_LEFT_UNSURE = "The connection was lost after the message was handed over."
+
+
+@dataclass(frozen=True)
+class _Claimed:
+    """A message that is ours while `attempt` is its latest."""
+
+    id: uuid.UUID
+    attempt: int
+    message: Message
+
+
+class _NotOurs(Exception):
+    """Somebody else holds the message now."""
+
+
+def deliver_due(
+    *, for_seconds: float = 60.0, should_stop: Callable[[], bool] = lambda: False
+) -> tuple[int, bool]:
+    """Send what is due until nothing is, the time is over, the server is unreachable, or it should stop.
+
+    Any number of processes may do this at once. Must not be called inside a transaction.
+
+    Returns:
+        how many were sent, and whether more may be due right now.
+    """
+    ends_at = time.monotonic() + for_seconds
+    sent = 0
+    with ExitStack() as connections:
+        connection: Connection | None = None
+        while not should_stop():
+            if time.monotonic() > ends_at:
+                return sent, True
+            claimed = _claim()
+            if claimed is None:
+                return sent, False
+            try:
+                connection = connection or connections.enter_context(mail.connect())
+                _hand_over(claimed, connection)
+            except Unreachable as error:
+                _give_back(claimed, str(error))
+                log.warning("mail cannot be sent now: %s", error)
+                return sent, False
+            except (_NotOurs, Unsure, Refused, BadHeaderError, ValueError) as error:
+                _settle(claimed, error)
+                # Where a conversation broke off, the next message begins a new one.
+                connections.close()
+                connection = None
+            else:
+                sent += 1
+    return sent, True
+
+
+def count_due() -> int:
+    """Return how many messages wait for a deliverer right now."""
+    return (
+        db.session.scalar(
+            sa.select(sa.func.count()).where(
+                OutboxMessage.state.in_(("due", "held")), OutboxMessage.next_attempt_at <= now()
+            )
+        )
+        or 0
+    )
+
+
+def settle_abandoned() -> int:
+    """Settle messages whose deliverer died; return how many. Needs an open transaction.
+
+    Claimed only: tried again. Being handed over: sent again once under the same Message-ID where the message
+    allows it, else `unconfirmed` and left to a person.
+    """
+    abandoned = db.session.scalars(
+        sa.select(OutboxMessage)
+        .where(
+            sa.or_(
+                sa.and_(OutboxMessage.state == "claimed", OutboxMessage.claimed_at < now() - CLAIM_LASTS),
+                sa.and_(
+                    OutboxMessage.state == "handing_over", OutboxMessage.claimed_at < now() - HAND_OVER_LASTS
+                ),
+            )
+        )
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).all()
+    for message in abandoned:
+        if message.state == "handing_over":
+            _become_unsure(message, "Whoever sent it ended before the answer came.")
+        else:
+            _become_due_again(message, "Whoever was about to send it ended.", at_once=message.attempts <= 2)
+    return len(abandoned)
+
+
+def _claim() -> _Claimed | None:
+    with transaction():
+        row = db.session.scalar(
+            sa.select(OutboxMessage)
+            .where(OutboxMessage.state.in_(("due", "held")), OutboxMessage.next_attempt_at <= now())
+            .order_by(OutboxMessage.next_attempt_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+        if row is None:
+            return None
+        row.state = "claimed"
+        row.claimed_at = now()
+        row.attempts += 1
+    return _Claimed(row.id, row.attempts, _as_mail(row))
+
+
+def _hand_over(claimed: _Claimed, connection: Connection) -> None:
+    connection.hand_over(claimed.message, before_data=lambda: _begin_handing_over(claimed))
+    with transaction():
+        # The sweeper may have given up on us; now it is known.
+        _change(
+            claimed, from_states=("handing_over", "unconfirmed"), state="sent", sent_at=now(), last_error=None
+        )
+
+
+def _begin_handing_over(claimed: _Claimed) -> None:
+    with transaction():
+        if not _change(claimed, from_states=("claimed",), state="handing_over", claimed_at=now()):
+            raise _NotOurs
+
+
+def _settle(claimed: _Claimed, error: Exception) -> None:
+    if isinstance(error, _NotOurs):
+        log.warning("message %s was taken over by somebody else", claimed.id)
+    elif isinstance(error, Unsure):
+        _settle_unsure(claimed, str(error))
+    elif isinstance(error, Refused):
+        _give_back(claimed, str(error), is_final=error.is_final)
+    else:
+        _give_back(claimed, f"It cannot be put into a valid message: {error!r}", is_final=True)
+
+
+def _give_back(claimed: _Claimed, why: str, *, is_final: bool = False) -> None:
+    with transaction():
+        row = _ours(claimed)
+        if row is not None:
+            _become_due_again(row, why, is_final=is_final)
+
+
+def _settle_unsure(claimed: _Claimed, why: str) -> None:
+    with transaction():
+        row = _ours(claimed)
+        if row is not None:
+            _become_unsure(row, f"{_LEFT_UNSURE} {why}")
+
+
+def _become_due_again(row: OutboxMessage, why: str, *, is_final: bool = False, at_once: bool = False) -> None:
+    row.last_error = why
+    if is_final or row.attempts > len(DELAYS):
+        row.state = "failed"
+        log.error("message %s (%s) failed for good: %s", row.id, row.kind, why)
+        return
+    row.state = "due"
+    row.next_attempt_at = now() + (timedelta() if at_once else DELAYS[row.attempts - 1])
+
+
+def _become_unsure(row: OutboxMessage, why: str) -> None:
+    row.last_error = why
+    if row.resend_if_unsure:
+        # Once: the permission is used up.
+        row.resend_if_unsure = False
+        row.state = "due"
+        row.next_attempt_at = now()
+    else:
+        row.state = "unconfirmed"
+        log.error("message %s (%s) is unconfirmed: %s", row.id, row.kind, why)
+
+
+def _ours(claimed: _Claimed) -> OutboxMessage | None:
+    return db.session.scalar(
+        sa.select(OutboxMessage)
+        .where(OutboxMessage.id == claimed.id, OutboxMessage.attempts == claimed.attempt)
+        .where(OutboxMessage.state.in_(("claimed", "handing_over")))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+
+
+def _change(claimed: _Claimed, *, from_states: tuple[str, ...], **values: object) -> bool:
+    changed = db.session.execute(
+        sa.update(OutboxMessage)
+        .where(OutboxMessage.id == claimed.id, OutboxMessage.attempts == claimed.attempt)
+        .where(OutboxMessage.state.in_(from_states))
+        .values(**values)
+        .returning(OutboxMessage.id)
+        .execution_options(synchronize_session=False)
+    )
+    return changed.scalar_one_or_none() is not None
+
+
+def _as_mail(row: OutboxMessage) -> Message:
+    message = Message(
+        subject=row.subject,
+        recipients=[(row.to_name, row.to_address) if row.to_name else row.to_address],
+        body=fill_in(row.text_body),
+        html=fill_in(row.html_body) if row.html_body is not None else None,
+        date=now().timestamp(),
+        extra_headers={"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"},
+    )
+    message.msgId = row.message_id
+    return message
