@@ -1,0 +1,203 @@
+"""P1: one foreground process runs the product, revives what dies and leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import smtplib
+import socket
+import stat
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+
+from lifecycle.runtime.datafolder import OUTSIDE
+from lifecycle.runtime.mailbox import list_messages
+from tests.installation import Addresses, free_port
+from tests.runtime.product import Product, data_folder, running_product, wait_gone, wait_until
+
+pytestmark = [pytest.mark.slow]
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    """One running product for the tests that leave it as they found it."""
+    with data_folder() as data, running_product(data) as running:
+        yield running
+
+
+def status(address: str) -> int:
+    with urllib.request.urlopen(address, timeout=10) as response:
+        return int(response.status)
+
+
+def is_ready(product: Product) -> bool:
+    try:
+        return status(f"{product.services['web']}/readyz") == 200
+    except OSError:
+        return False
+
+
+def test_it_says_where_it_serves_exactly_once(product: Product) -> None:
+    assert product.said.count("Ready: ") == 1
+    assert is_ready(product)
+
+
+def test_services_json_is_for_its_owner_only_and_names_the_apps_role(product: Product) -> None:
+    file = product.data / "services.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    services = product.services
+    assert services["pid"] == product.process.pid
+    with psycopg.connect(services["database"]) as app:
+        row = app.execute("select rolname, rolsuper from pg_roles where rolname = current_user").fetchone()
+    assert row == ("lifecycle_app", False)
+    redis.Redis.from_url(services["redis"]).close()
+
+
+def test_nothing_listens_on_the_network_but_the_web_server_and_the_mailbox(product: Product) -> None:
+    services = product.services
+    assert services["database"].split("@")[1].startswith("/lifecycle?host=/")
+    assert services["redis"].startswith("unix://")
+
+
+def test_a_second_start_on_the_same_data_names_the_first(product: Product) -> None:
+    second = Product(product.data, "--no-demo")
+    assert second.wait_ended() == 1
+    assert second.said.strip() == f"Lifecycle already runs on {product.data}, at {product.services['web']}"
+    assert is_ready(product)
+
+
+def test_a_busy_port_is_one_sentence(product: Product) -> None:
+    with data_folder() as data, socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        other = Product(data, "--no-demo", "--port", str(port))
+        assert other.wait_ended() == 1
+    assert other.said.strip() == f"Port {port} is taken by another program: choose another with --port."
+
+
+def test_mail_goes_to_the_local_mailbox_even_after_it_was_killed(product: Product) -> None:
+    host, port = product.services["smtp"].removeprefix("smtp://").split(":")
+    os.kill(product.child("lifecycle.runtime.mailbox"), signal.SIGKILL)
+    with smtplib.SMTP(host, int(port), timeout=20) as server:
+        server.sendmail("a@demo.example", ["b@demo.example"], "Subject: Grüße\r\n\r\nhello".encode())
+    messages = list_messages(product.data / "mailbox")
+    assert [message.recipients for message in messages] == [("b@demo.example",)]
+
+
+def test_a_killed_database_comes_back_with_its_data(product: Product) -> None:
+    owner = product.services["database_owner"]
+    with psycopg.connect(owner) as connection:
+        connection.execute("create table kept (word text)")
+        connection.execute("insert into kept values ('still here')")
+    killed = product.child("postgres")
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: product.child_or_none("postgres") not in (None, killed), "PostgreSQL is started again")
+    wait_until(lambda: is_ready(product), "the product is ready again")
+    with psycopg.connect(owner) as connection:
+        assert connection.execute("select word from kept").fetchone() == ("still here",)
+        connection.execute("drop table kept")
+    assert "PostgreSQL was ended by SIGKILL; starting it again" in product.said
+
+
+def test_a_killed_queue_comes_back_with_its_data(product: Product) -> None:
+    client = redis.Redis.from_url(product.services["redis"])
+    client.set("kept", "still here")
+    time.sleep(1.2)  # The append-only file is written out every second.
+    killed = product.child("valkey-server")
+    os.kill(killed, signal.SIGKILL)
+    wait_until(
+        lambda: product.child_or_none("valkey-server") not in (None, killed), "Valkey is started again"
+    )
+    wait_until(lambda: is_ready(product), "the product is ready again")
+    assert client.get("kept") == b"still here"
+    client.delete("kept")
+    client.close()
+
+
+@pytest.mark.parametrize("part", ["gunicorn", "jobs.worker urgent", "jobs.worker bulk", "jobs.schedule"])
+def test_a_killed_part_is_started_again(product: Product, part: str) -> None:
+    killed = product.child(part)
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: product.child_or_none(part) not in (None, killed), f"{part} is started again")
+    wait_until(lambda: is_ready(product), "the product is ready again")
+
+
+def test_nothing_is_left_of_it_whether_killed_or_stopped_and_the_next_start_finds_everything() -> None:
+    with data_folder() as data:
+        product = Product(data)
+        product.wait_ready()
+        password = next(line for line in product.lines if line.startswith("Password"))
+        family = product.family()
+        product.process.kill()
+        product.wait_ended()
+        again = Product(data)
+        again.wait_ready()
+        wait_gone(family)
+        assert password in again.lines
+        family = again.family()
+        began = time.monotonic()
+        assert again.stop() == 0
+        assert time.monotonic() - began < 15
+        wait_gone(family, timeout=1)
+        assert not (data / "services.json").exists()
+
+
+def test_a_failed_preparation_is_shown_and_everything_stops() -> None:
+    with data_folder() as data:
+        product = Product(data, "--no-demo", MAX_UPLOAD_BYTES="many")
+        assert product.wait_ended() == 1
+    assert "MAX_UPLOAD_BYTES must be a whole number of bytes above 0, not 'many'." in product.said
+    assert not product.family()
+
+
+@as_root
+def test_an_ordinary_user_can_run_it() -> None:
+    with data_folder("nobody") as data, running_product(data, user="nobody") as product:
+        assert is_ready(product)
+        assert data.stat().st_mode & 0o777 == 0o700
+
+
+@as_root
+def test_root_can_keep_its_data_where_nobody_else_may_look() -> None:
+    with data_folder() as data:
+        data.parent.chmod(0o700)
+        with running_product(data) as product:
+            assert is_ready(product)
+            socket_folder = product.services["database"].split("host=")[1]
+            assert socket_folder.startswith(str(OUTSIDE))
+            assert data.parent.stat().st_mode & 0o777 == 0o700
+        shutil.rmtree(Path(socket_folder).parent)
+
+
+def test_a_database_and_a_redis_of_ones_own_take_the_place_of_the_embedded_ones(services: Addresses) -> None:
+    with psycopg.connect(services.superuser, autocommit=True) as superuser:
+        superuser.execute("create role company login createrole password 'secret'")
+        superuser.execute("create database company owner company")
+    url = services.superuser.replace("://postgres:", "://company:").split("@")
+    given = f"postgresql://company:secret@/company?{url[1].split('?')[1]}"
+    try:
+        with (
+            data_folder() as data,
+            running_product(
+                data, "--port", str(free_port()), DATABASE_URL=given, REDIS_URL=services.redis
+            ) as product,
+        ):
+            assert is_ready(product)
+            assert not (data / "pgdata").exists()
+            assert not (data / "valkey").exists()
+            assert product.services["database_owner"] is None
+            assert "://company_app:" in product.services["database"]
+            assert "Redis runs without an append-only file" in product.said
+            assert not [command for command in product.family().values() if "postgres" in command]
+    finally:
+        with psycopg.connect(services.superuser, autocommit=True) as superuser:
+            superuser.execute("drop database company with (force)")
+            superuser.execute("drop role company_app, company_reader, company")
