@@ -85,15 +85,19 @@ class KeepAsFiles:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
-        # The addresses really used, which a blind copy leaves out of the message.
-        seen = [f"X-Envelope-From: {envelope.mail_from or ''}"]
-        seen += [f"X-Envelope-To: {recipient}" for recipient in envelope.rcpt_tos]
-        content = envelope.original_content or b""
+        self.keep(envelope)
+        return "250 Kept in the local mailbox"
+
+    def keep(self, envelope: Envelope) -> None:
+        """Write one message with the addresses really used, which a blind copy leaves out of it."""
+        used = [f"X-Envelope-From: {envelope.mail_from or ''}"]
+        used += [f"X-Envelope-To: {recipient}" for recipient in envelope.rcpt_tos]
         message_id = f"{datetime.now(UTC).strftime(_TIME)}-{secrets.token_hex(4)}"
         half = self._folder / f".{message_id}.half"
-        half.write_bytes("".join(f"{line}\r\n" for line in seen).encode() + content)
+        half.write_bytes(
+            "".join(f"{line}\r\n" for line in used).encode() + (envelope.original_content or b"")
+        )
         half.replace(self._folder / f"{message_id}.eml")
-        return "250 Kept in the local mailbox"
 
 
 async def serve(folder: Path, listening: socket.socket) -> None:
@@ -132,8 +136,10 @@ def _body(message: EmailMessage, kind: str) -> str:
     part = message.get_body((kind,))
     if part is None:
         return ""
-    content = part.get_content()
-    return content if isinstance(content, str) else ""
+    try:
+        return str(part.get_content())
+    except LookupError:  # An encoding that nobody knows: show what can be read of it.
+        return bytes(part.get_payload(decode=True)).decode(errors="replace")
 
 
 def main() -> None:

@@ -1,0 +1,92 @@
+"""P1: settings that cannot work are refused at start, in one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lifecycle.config import OwnServices, Settings, SettingsRefused, SmtpServer, sqlalchemy_url
+
+COMPLETE = {
+    "LIFECYCLE_ENV": "production",
+    "DATABASE_URL": "postgresql://app:pw@db/lifecycle",
+    "REDIS_URL": "redis://queue:6379/0",
+    "SMTP_URL": "smtp://mail:2525",
+    "SECRET_KEY": "k" * 32,
+    "BASE_URL": "https://lifecycle.example/",
+}
+
+
+def test_a_complete_environment_is_read() -> None:
+    settings = Settings.from_env(COMPLETE)
+    assert settings.environment == "production"
+    assert settings.base_url == "https://lifecycle.example"
+    assert settings.is_https
+    assert settings.max_upload_bytes == 25 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "word"),
+    [
+        ("LIFECYCLE_ENV", "staging", "LIFECYCLE_ENV"),
+        ("DATABASE_URL", "mysql://db/x", "DATABASE_URL"),
+        ("REDIS_URL", "", "REDIS_URL"),
+        ("REDIS_URL", "http://queue", "REDIS_URL"),
+        ("SMTP_URL", "", "SMTP_URL"),
+        ("SMTP_URL", "mail.example:25", "SMTP_URL"),
+        ("SMTP_URL", "smtp://mail:port", "SMTP_URL"),
+        ("SECRET_KEY", "", "SECRET_KEY"),
+        ("SECRET_KEY", "short", "SECRET_KEY"),
+        ("BASE_URL", "lifecycle.example", "BASE_URL"),
+        ("MAX_UPLOAD_BYTES", "25 MB", "MAX_UPLOAD_BYTES"),
+        ("MAX_UPLOAD_BYTES", "0", "MAX_UPLOAD_BYTES"),
+    ],
+)
+def test_what_cannot_work_is_refused_by_name(name: str, value: str, word: str) -> None:
+    with pytest.raises(SettingsRefused) as refused:
+        Settings.from_env(COMPLETE | {name: value})
+    sentence = str(refused.value)
+    assert word in sentence
+    assert sentence.endswith(".")
+
+
+def test_addresses_and_keys_are_not_in_a_printed_settings_object() -> None:
+    printed = repr(Settings.from_env(COMPLETE))
+    assert "pw@db" not in printed
+    assert COMPLETE["SECRET_KEY"] not in printed
+
+
+def test_a_shell_beside_a_running_product_uses_what_it_runs_with(tmp_path: Path) -> None:
+    running = COMPLETE | {"LIFECYCLE_DATA": str(tmp_path)}
+    (tmp_path / "services.json").write_text(json.dumps({"environment": running}))
+    settings = Settings.from_env({"LIFECYCLE_DATA": str(tmp_path), "MAIL_FROM": "Us <us@demo.example>"})
+    assert settings.database_url == COMPLETE["DATABASE_URL"]
+    assert settings.mail_from == "Us <us@demo.example>"
+
+
+def test_without_a_product_or_an_address_the_sentence_says_how_to_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingsRefused, match=r"DATABASE_URL is not set: start with ./dev up"):
+        Settings.from_env({"LIFECYCLE_DATA": str(tmp_path)})
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("smtp://mail", SmtpServer(host="mail", port=25)),
+        ("smtps://mail", SmtpServer(host="mail", port=465, tls="implicit")),
+        ("smtp://mail?starttls=1", SmtpServer(host="mail", port=587, tls="starttls")),
+        ("smtp://u%40x:p%2Fw@mail:26", SmtpServer(host="mail", port=26, username="u@x", password="p/w")),
+    ],
+)
+def test_a_mail_address_is_taken_apart(url: str, expected: SmtpServer) -> None:
+    assert SmtpServer.from_url(url) == expected
+
+
+def test_starting_needs_nothing_given() -> None:
+    assert OwnServices.from_env({}) == OwnServices(environment="development")
+
+
+def test_the_driver_is_named_for_sqlalchemy() -> None:
+    assert sqlalchemy_url("postgresql://a@/b?host=/run") == "postgresql+psycopg://a@/b?host=/run"
