@@ -20,6 +20,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     StringConstraints,
+    WithJsonSchema,
     WrapSerializer,
     model_validator,
 )
@@ -78,6 +79,14 @@ Several = Annotated[list[T], BeforeValidator(_as_list), Field(max_length=200)]
 """A list; one thing may be written without brackets."""
 
 
+_KEYS_OR_NAMES: Final[JsonSchemaValue] = {
+    "anyOf": [
+        {"type": "array", "items": {"type": "string"}},
+        {"type": "object", "additionalProperties": {"type": "string"}},
+    ]
+}
+
+
 class Written(BaseModel):
     """Base of everything an author writes. `short` is the key that a bare word stands for."""
 
@@ -89,6 +98,7 @@ class Written(BaseModel):
         validate_by_name=True,
     )
     short: ClassVar[str | None] = None
+    short_schemas: ClassVar[tuple[JsonSchemaValue, ...]] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -104,13 +114,15 @@ class Written(BaseModel):
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """Tell editors of the short form too."""
-        long = handler.resolve_ref_schema(handler(schema))
-        if cls.short is not None:
+        """Tell editors of the short forms too."""
+        found = handler(schema)
+        long = handler.resolve_ref_schema(found)
+        short = ({"type": "string"},) if cls.short is not None else cls.short_schemas
+        if short:
             inner = dict(long)
             long.clear()
-            long.update({"anyOf": [{"type": "string"}, inner]})
-        return long
+            long.update({"anyOf": [*short, inner]})
+        return found
 
 
 class OptionDocument(Written):
@@ -156,9 +168,11 @@ class CheckDocument(Written):
     """A check: one keyword of a check type with what it needs, and what every check may say."""
 
     model_config = ConfigDict(extra="allow")
-    severity: Annotated[Severity, BeforeValidator(lambda word: "warn" if word == "warning" else word)] = (
-        "block"
-    )
+    severity: Annotated[
+        Severity,
+        BeforeValidator(lambda word: "warn" if word == "warning" else word),
+        WithJsonSchema({"enum": ["block", "warning"], "default": "block"}),
+    ] = "block"
     waive: Words = "nobody"
     when: Condition | None = None
     says: Text | None = None
@@ -171,6 +185,8 @@ class CheckDocument(Written):
 
 class ChecklistDocument(Written):
     """A checklist; its items may be written directly, without `items:`."""
+
+    short_schemas = (_KEYS_OR_NAMES,)
 
     name: Name | None = None
     help: Text = ""
@@ -189,11 +205,13 @@ class ChecklistDocument(Written):
 class EvidenceDocument(Written):
     """A proof; a bare list says what is accepted."""
 
+    short_schemas = ({"type": "string"}, {"type": "array", "items": {"type": "string"}})
+
     name: Name | None = None
     help: Text = ""
     accepts: Several[EvidenceKind] = ["file", "link", "note"]
     list: Key | None = None
-    outcomes: Options = {}
+    outcomes: Annotated[Options, WithJsonSchema({"anyOf": [{"type": "string"}, _KEYS_OR_NAMES]})] = {}
 
     @model_validator(mode="before")
     @classmethod

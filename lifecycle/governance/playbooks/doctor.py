@@ -1,0 +1,237 @@
+"""Find what is decoration only: stages without the six things that make them a control (E20), and more.
+
+A gap is something a stage must have; a warning is something that makes people stop using stages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal
+
+from lifecycle.governance.gates.checks.registry import check_types
+from lifecycle.governance.language.model import (
+    CheckDef,
+    EdgeDef,
+    PipelineDef,
+    PlaybookDef,
+    StageDef,
+)
+
+MOST_OPEN_STAGES: Final = 8
+NOT_PROOF: Final = frozenset({"field", "time", "expression"})
+"""Check types that leave nothing behind which somebody could look at later."""
+
+OWNER_WORDS: Final = {
+    "keep": "stays with its owner",
+    "account_owner": "the account's owner",
+    "round_robin": "the department in turn",
+    "least_loaded": "who has the least work",
+}
+
+Level = Literal["gap", "warning"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong with a playbook or the installation, and what to do."""
+
+    level: Level
+    place: str
+    sentence: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Return it on one line."""
+        return f"{self.level}: {self.place}: {self.sentence}" + (f" {self.remedy}" if self.remedy else "")
+
+
+@dataclass(frozen=True)
+class StageCare:
+    """The six things of a stage, each in words; None is a gap, "" is not needed in a closed stage."""
+
+    stage: StageDef
+    owner: str | None
+    required_input: str | None
+    notification: str | None
+    sla: str | None
+    evidence: str | None
+    next_action: str | None
+
+    def items(self) -> tuple[tuple[str, str | None], ...]:
+        """Return the six with their names, in the order people ask for them."""
+        return (
+            ("Owner", self.owner),
+            ("Required input", self.required_input),
+            ("Notification", self.notification),
+            ("SLA", self.sla),
+            ("Evidence", self.evidence),
+            ("Next action", self.next_action),
+        )
+
+
+_REMEDIES: Final = {
+    "Owner": "Write 'owner:' for the stage or in stage_defaults.",
+    "Required input": "Add a check under 'leave:', or 'asks:' to a closed stage.",
+    "Notification": "Write 'notify:' for the stage or in stage_defaults.",
+    "SLA": "Write 'sla: 2 business days' for the stage or in stage_defaults.",
+    "Evidence": "Add a check that leaves a proof: evidence, meeting, checklist, task or approval.",
+    "Next action": "Write 'next_action: what to do next'.",
+}
+
+
+def care_of(playbook: PlaybookDef, stage: StageDef) -> StageCare:
+    """Return what a stage has of the six."""
+    return StageCare(
+        stage=stage,
+        owner=_owner(playbook, stage),
+        required_input=_required_input(playbook, stage),
+        notification=_notification(playbook, stage),
+        sla=(str(stage.sla.duration) if stage.sla else None) if stage.is_open else "",
+        evidence=_evidence(playbook, stage),
+        next_action=(stage.next_action.text if stage.next_action else None) if stage.is_open else "",
+    )
+
+
+def examine(playbook: PlaybookDef, today: date) -> tuple[Finding, ...]:
+    """Return every gap and warning of a playbook, gaps first."""
+    found = [*_stewardship(playbook, today), *_unused(playbook)]
+    for pipeline in playbook.pipelines:
+        found += [*_of_stages(playbook, pipeline), *_of_length(pipeline), *_of_moves(pipeline)]
+    return tuple(sorted(found, key=lambda finding: finding.level != "gap"))
+
+
+SetupCheck = Callable[[], Iterable[Finding]]
+
+SETUP_CHECKS: Final[list[SetupCheck]] = []
+"""Checks of the installation, each a function that asks the database and returns what it finds."""
+
+
+def examine_setup() -> tuple[Finding, ...]:
+    """Return what is wrong with the installation. Needs an application context."""
+    return tuple(finding for check in SETUP_CHECKS for finding in check())
+
+
+def _owner(playbook: PlaybookDef, stage: StageDef) -> str | None:
+    if not stage.department:
+        return None
+    department = playbook.departments[stage.department].name
+    return f"{department}: {OWNER_WORDS.get(stage.owner_rule, stage.owner_rule)}"
+
+
+def _required_input(playbook: PlaybookDef, stage: StageDef) -> str | None:
+    asked = [question.name for question in stage.asks if question.required]
+    checks = [check for check in (*stage.enter, *stage.leave) if check.severity == "block"]
+    words = [*asked, *(_in_words(playbook, check) for check in checks)]
+    return ", ".join(dict.fromkeys(words)) or None
+
+
+def _notification(playbook: PlaybookDef, stage: StageDef) -> str | None:
+    told = [playbook.departments[key].name for notify in stage.notify for key in notify.departments]
+    told += ["the owner"] if any(notify.owner for notify in stage.notify) else []
+    told += ["the client"] if any(notify.client for notify in stage.notify) else []
+    return ", ".join(dict.fromkeys(told)) or None
+
+
+def _evidence(playbook: PlaybookDef, stage: StageDef) -> str | None:
+    proofs = [check for check in (*stage.enter, *stage.leave) if check.type not in NOT_PROOF]
+    words = [_in_words(playbook, check) for check in proofs]
+    if not stage.is_open:
+        words += [question.name for question in stage.asks]
+    return ", ".join(dict.fromkeys(words)) or None
+
+
+def _in_words(playbook: PlaybookDef, check: CheckDef) -> str:
+    """Return what a check asks for in a few words."""
+    kind = check_types()[check.type]
+    for reference in kind.references(check.params):
+        name = reference.name
+        if reference.kind == "role":
+            return f"{check.type} by {playbook.name_of(name)}"
+        for group in (playbook.fields, playbook.checklists, playbook.evidence, playbook.meetings):
+            if name in group and reference.kind in ("field", "checklist", "evidence", "meeting"):
+                return group[name].name
+    name = kind.name(check.params)
+    return f"{check.type} {name.replace('_', ' ')}" if name != check.type else check.type
+
+
+def _stewardship(playbook: PlaybookDef, today: date) -> Iterator[Finding]:
+    """Say who looks after the playbook and when it is looked at again (E29)."""
+    if playbook.process_owner is None:
+        yield Finding("gap", playbook.key, "Nobody owns the process.", "Write 'process_owner:'.")
+    if playbook.review_on is None:
+        yield Finding("gap", playbook.key, "No date is set for its review.", "Write 'review_on: 2027-01-31'.")
+    elif playbook.review_on < today:
+        sentence = f"Its review was due on {playbook.review_on.isoformat()}."
+        yield Finding("warning", playbook.key, sentence, "Review it and set the next date.")
+
+
+def _unused(playbook: PlaybookDef) -> Iterator[Finding]:
+    """Name the checklists, evidences and meetings that no gate asks for."""
+    asked: set[tuple[str, str]] = set()
+    for pipeline in playbook.pipelines:
+        for stage in pipeline.stages:
+            for check in (*stage.enter, *stage.leave):
+                references = check_types()[check.type].references(check.params)
+                asked.update((reference.kind, reference.name) for reference in references)
+    groups = (
+        ("checklist", playbook.checklists),
+        ("evidence", playbook.evidence),
+        ("meeting", playbook.meetings),
+    )
+    for kind, group in groups:
+        for key in group:
+            if (kind, key) not in asked:
+                yield Finding(
+                    "warning",
+                    playbook.key,
+                    f"No gate asks for the {kind} '{key}'.",
+                    "Use it or leave it out.",
+                )
+
+
+def _of_stages(playbook: PlaybookDef, pipeline: PipelineDef) -> Iterator[Finding]:
+    for stage in pipeline.stages:
+        place = f"{pipeline.slug}: {stage.name}"
+        for name, words in care_of(playbook, stage).items():
+            if words is None:
+                yield Finding("gap", place, f"{name} is missing.", _REMEDIES[name])
+        waivable = [check for check in stage.leave if stage.is_client_gate and check.waive]
+        if waivable:
+            yield Finding(
+                "warning",
+                place,
+                "A check of this client gate can be waived.",
+                "Write 'waive: nobody' for it.",
+            )
+
+
+def _of_length(pipeline: PipelineDef) -> Iterator[Finding]:
+    count = len(pipeline.open_stages)
+    if count > MOST_OPEN_STAGES and not pipeline.why_so_many:
+        yield Finding(
+            "warning",
+            pipeline.slug,
+            f"It has {count} open stages; people lose track beyond {MOST_OPEN_STAGES}.",
+            "Join some, or say why under 'why_so_many:'.",
+        )
+
+
+def _of_moves(pipeline: PipelineDef) -> Iterator[Finding]:
+    """Name the moves that ask nothing and check nothing: no guided form leads through them (E7, E20)."""
+    for stage in pipeline.stages:
+        for edge in pipeline.edges_from(stage.key):
+            if not _is_guided(pipeline, edge):
+                target = pipeline.stage(edge.to_stage)
+                yield Finding(
+                    "warning",
+                    pipeline.slug,
+                    f"The move from {stage.name} to {target.name} has no guided form.",
+                    "Let it ask something under 'asks:', or add a check.",
+                )
+
+
+def _is_guided(pipeline: PipelineDef, edge: EdgeDef) -> bool:
+    start, end = pipeline.stage(edge.from_stage), pipeline.stage(edge.to_stage)
+    return bool(edge.asks or end.asks or end.enter or (edge.kind == "forward" and start.leave))
