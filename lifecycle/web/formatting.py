@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 
 from babel.numbers import format_compact_currency, format_currency, format_decimal
@@ -10,6 +10,7 @@ from flask import Flask
 from flask_babel import format_date, format_datetime
 
 from lifecycle.core.clock import now
+from lifecycle.insight.boards.view import initials, short_span
 
 
 def init_app(app: Flask) -> None:
@@ -22,7 +23,7 @@ def init_app(app: Flask) -> None:
         initials=initials,
         number=number,
         ago=ago,
-        span=span,
+        span=short_span,
     )
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
@@ -62,24 +63,6 @@ def moment(value: datetime | None) -> str:
     return format_datetime(value, "d MMM y, HH:mm") if value else ""
 
 
-def initials(name: str) -> str:
-    """Return up to two capital letters that stand for a name."""
-    words = [word for word in name.split() if word[0].isalnum()]
-    letters = [word[0] for word in (words[:1] + words[1:][-1:])]
-    return "".join(letters).upper() or "?"
-
-
 def ago(value: datetime) -> str:
     """Return how long since, in one unit, like `3 d`."""
-    return span(now() - value)
-
-
-def span(value: timedelta) -> str:
-    """Return a length of time in one unit: `5 min`, `3 h`, `12 d`, `4 mo`."""
-    seconds = max(0, int(value.total_seconds()))
-    if seconds < 3600:
-        return f"{seconds // 60} min"
-    if seconds < 86400:
-        return f"{seconds // 3600} h"
-    days = seconds // 86400
-    return f"{days} d" if days < 90 else f"{days // 30} mo" if days < 730 else f"{days // 365} y"
+    return short_span(now() - value)

@@ -59,7 +59,7 @@ def lock_subject(card_id: uuid.UUID, *, writes_account: bool) -> Subject:
     return _one(_cards().where(Card.id == card_id), None)
 
 
-def subjects(cards: Select[tuple[Card, Account, StageVisit, str, str]]) -> list[Subject]:
+def subjects(cards: Select[Card, Account, StageVisit, str, str]) -> list[Subject]:
     """Return the subjects that a narrowed `_cards()` query finds. One query, and one for each new revision."""
     at = now()
     return [_subject(*row, at) for row in db.session.execute(cards)]
@@ -70,7 +70,7 @@ def subjects_of(card_ids: Iterable[uuid.UUID]) -> list[Subject]:
     return subjects(_cards().where(Card.id.in_(list(card_ids))))
 
 
-def _cards() -> Select[tuple[Card, Account, StageVisit, str, str]]:
+def _cards() -> Select[Card, Account, StageVisit, str, str]:
     return (
         select(Card, Account, StageVisit, Pipeline.key, Stage.key)
         .join(Account, Account.id == Card.account_id)
@@ -82,7 +82,7 @@ def _cards() -> Select[tuple[Card, Account, StageVisit, str, str]]:
     )
 
 
-def _one(query: Select[tuple[Card, Account, StageVisit, str, str]], at: datetime | None) -> Subject:
+def _one(query: Select[Card, Account, StageVisit, str, str], at: datetime | None) -> Subject:
     row = db.session.execute(query).one_or_none()
     if row is None:
         raise NotFound(_NO_CARD)

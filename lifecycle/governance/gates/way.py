@@ -44,7 +44,7 @@ def find_way(pipeline: PipelineDef, from_key: str, to_key: str, actor: Actor, *,
     start, end = pipeline.stage(from_key), pipeline.stage(to_key)
     edge = pipeline.edge(from_key, to_key)
     if edge is not None:
-        refusal = None
+        refusal: str | None = None
         if edge.by and not holds_role(actor, edge.by):
             refusal = f"Only {edge.by.replace('_', ' ')} may move a card from {start.name} to {end.name}."
         checks = end.enter if _skips_leave(edge.kind, end) else start.leave + end.enter
@@ -61,12 +61,12 @@ def _without_edge(pipeline: PipelineDef, start: StageDef, end: StageDef, actor: 
     if not pipeline.is_backward(start.key, end.key):
         refusal = f"No way leads from {start.name} to {end.name}."
         return Way("none", start, end, refusal=refusal)
-    refusal = None
+    refusal = ""
     if not can(actor, "cards.override"):
         refusal = f"{end.name} lies behind {start.name}; only a manager may move a card back, with a reason."
     elif not override:
         refusal = f"{end.name} lies behind {start.name}; confirm the override and give a reason."
-    return Way("backward", start, end, end.enter, end.asks, needs_reason=True, refusal=refusal)
+    return Way("backward", start, end, end.enter, end.asks, needs_reason=True, refusal=refusal or None)
 
 
 def _skips_leave(kind: str, end: StageDef) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.elements import UnaryExpression
 
 from lifecycle.core.db import db
 from lifecycle.governance.language.model import StageDef
@@ -45,7 +46,7 @@ def _by_email(email: str) -> uuid.UUID | None:
     )
 
 
-def _first_of_department(department: str, order: ColumnElement[object]) -> uuid.UUID | None:
+def _first_of_department(department: str, order: UnaryExpression[Any]) -> uuid.UUID | None:
     return db.session.scalar(
         select(User.id)
         .join(UserDepartment, UserDepartment.user_id == User.id)
@@ -55,12 +56,12 @@ def _first_of_department(department: str, order: ColumnElement[object]) -> uuid.
     )
 
 
-def _last_entry() -> ColumnElement[object]:
+def _last_entry() -> UnaryExpression[Any]:
     last = select(func.max(StageVisit.entered_at)).where(StageVisit.owner_id == User.id).scalar_subquery()
     return last.asc().nulls_first()
 
 
-def _open_cards() -> ColumnElement[object]:
+def _open_cards() -> UnaryExpression[Any]:
     count = (
         select(func.count())
         .select_from(Card)

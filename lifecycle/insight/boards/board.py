@@ -1,0 +1,185 @@
+"""A whole board, one column's next page, and the parts that a change touches."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from lifecycle.core.clock import now
+from lifecycle.core.db import db
+from lifecycle.core.errors import NotFound
+from lifecycle.governance.language.model import PipelineDef, PlaybookDef
+from lifecycle.governance.playbooks.library import of_revision
+from lifecycle.insight.boards.filters import BoardFilter
+from lifecycle.insight.boards.queries import (
+    collapsed_stages,
+    column_page,
+    faces_of,
+    first_cards,
+    next_in_column,
+    totals_by_stage,
+)
+from lifecycle.insight.boards.view import CardFace, Column, card_face
+from lifecycle.records.playbooks.models import Pipeline, Playbook, Stage
+
+CARDS_A_PAGE = 20
+
+
+@dataclass(frozen=True)
+class BoardIdentity:
+    """A pipeline as the board shows it: the newest revision's stages, and retired ones by their rows."""
+
+    pipeline: Pipeline
+    playbook: PlaybookDef
+    definition: PipelineDef
+    stages: tuple[Stage, ...]
+
+    @property
+    def url(self) -> str:
+        """The board's address."""
+        return f"/boards/{self.pipeline.slug}"
+
+    def stage(self, key: str) -> Stage:
+        """Return a stage's row.
+
+        Raises:
+            NotFound: the board has no such stage.
+        """
+        for stage in self.stages:
+            if stage.key == key:
+                return stage
+        raise NotFound("This board has no such stage.")
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board as one moment shows it. `shown` counts the cards that match the filter."""
+
+    identity: BoardIdentity
+    columns: list[Column]
+    filter: BoardFilter
+
+    @property
+    def shown(self) -> int:
+        """How many cards match the filter."""
+        return sum(column.count for column in self.columns)
+
+
+def find_board(slug: str) -> BoardIdentity:
+    """Return the pipeline of a board's address. Two queries.
+
+    Raises:
+        NotFound: no published playbook has it.
+    """
+    row = db.session.execute(
+        select(Pipeline, Playbook.current_revision_id)
+        .join(Playbook, Playbook.key == Pipeline.playbook_key)
+        .where(Pipeline.slug == slug, Playbook.current_revision_id.is_not(None))
+    ).one_or_none()
+    if row is None:
+        raise NotFound("There is no such board. Its playbook may not be published.")
+    pipeline, revision_id = row
+    playbook = of_revision(revision_id)
+    stages = db.session.scalars(
+        select(Stage).where(Stage.pipeline_id == pipeline.id).order_by(Stage.position, Stage.id)
+    ).all()
+    return BoardIdentity(pipeline, playbook, playbook.pipeline(pipeline.key), tuple(stages))
+
+
+def read_board(identity: BoardIdentity, narrowed: BoardFilter, reader: uuid.UUID, zone: ZoneInfo) -> Board:
+    """Return the board with the first cards of every column. Three queries."""
+    at = now()
+    columns = _empty_columns(identity, reader)
+    _fill_totals(identity, columns, narrowed, at)
+    for row in first_cards(identity.pipeline.id, narrowed, at, CARDS_A_PAGE):
+        columns[row.stage_id].cards.append(card_face(row, at, zone))
+    for column in columns.values():
+        if column.count > len(column.cards) and column.cards:
+            column.more_url = _more_url(identity, column.key, column.cards[-1], narrowed)
+    shown = [column for column in columns.values() if not column.retired or column.count]
+    return Board(identity, shown, narrowed)
+
+
+def read_column_page(
+    identity: BoardIdentity, stage_key: str, after: tuple[int, uuid.UUID], narrowed: BoardFilter, zone: ZoneInfo
+) -> tuple[list[CardFace], str | None]:
+    """Return the next cards of a column and the address of those after them. One query."""
+    at = now()
+    stage = identity.stage(stage_key)
+    rows = column_page(stage.id, narrowed, at, after, CARDS_A_PAGE + 1)
+    cards = [card_face(row, at, zone) for row in rows[:CARDS_A_PAGE]]
+    more = len(rows) > CARDS_A_PAGE
+    return cards, _more_url(identity, stage_key, cards[-1], narrowed) if more else None
+
+
+@dataclass(frozen=True)
+class Touched:
+    """What a change touches on a board: faces with the card each precedes, cards to take away, headers."""
+
+    faces: list[tuple[CardFace, uuid.UUID | None]]
+    gone: list[uuid.UUID]
+    headers: list[Column]
+
+
+def read_touched(
+    identity: BoardIdentity,
+    card_ids: Sequence[uuid.UUID],
+    stage_keys: Iterable[str],
+    narrowed: BoardFilter,
+    reader: uuid.UUID,
+    zone: ZoneInfo,
+) -> Touched:
+    """Return the present faces of changed cards and the headers of the stages named. Four queries."""
+    at = now()
+    columns = _empty_columns(identity, reader)
+    _fill_totals(identity, columns, narrowed, at)
+    rows = faces_of(identity.pipeline.id, card_ids, narrowed, at)
+    following = next_in_column(rows, narrowed, at)
+    wanted = set(stage_keys)
+    return Touched(
+        faces=[(card_face(row, at, zone), following.get(row.id)) for row in rows],
+        gone=[card_id for card_id in card_ids if card_id not in {row.id for row in rows}],
+        headers=[column for column in columns.values() if not wanted or column.key in wanted],
+    )
+
+
+def _empty_columns(identity: BoardIdentity, reader: uuid.UUID) -> dict[int, Column]:
+    folded = collapsed_stages(reader, [stage.id for stage in identity.stages])
+    columns = {}
+    for stage in identity.stages:
+        definition = identity.definition.find_stage(stage.key)
+        phase = identity.playbook.phase_of(definition) if definition else None
+        columns[stage.id] = Column(
+            key=stage.key,
+            name=stage.name,
+            phase=phase.name if phase else "",
+            kind=stage.kind,
+            is_client_gate=bool(definition and definition.is_client_gate),
+            can_create=bool(definition and definition.can_create),
+            retired=definition is None,
+            # Won and lost stand folded at the right until somebody opens them.
+            collapsed=folded.get(stage.id, stage.kind != "open"),
+        )
+    return columns
+
+
+def _fill_totals(
+    identity: BoardIdentity, columns: dict[int, Column], narrowed: BoardFilter, at: datetime
+) -> None:
+    for row in totals_by_stage(identity.pipeline.id, narrowed, at):
+        column = columns[row.stage_id]
+        column.count += row.count
+        column.breached += row.breached if column.kind == "open" else 0
+        if row.currency is not None:
+            column.totals[row.currency] = row.total
+
+
+def _more_url(identity: BoardIdentity, stage_key: str, last: CardFace, narrowed: BoardFilter) -> str:
+    query = narrowed.as_query()
+    after = f"after={last.order}.{last.id}"
+    return f"{identity.url}/columns/{stage_key}?{after}" + (f"&{query}" if query else "")

@@ -1,0 +1,163 @@
+"""The board's SQL: one grouped aggregate for all totals, one lateral query for all columns' first cards."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, case, func, select, true, tuple_
+from sqlalchemy.orm import aliased
+
+from lifecycle.core.db import db
+from lifecycle.insight.boards.filters import BoardFilter
+from lifecycle.records.accounts.models import Account
+from lifecycle.records.cards.models import Card, CollapsedColumn, StageVisit
+from lifecycle.records.people.models import User
+from lifecycle.records.playbooks.models import Pipeline, Stage
+
+_FACE = (
+    Card.id,
+    Card.visit_id,
+    Card.version,
+    Card.stage_id,
+    Card.revision_id,
+    Card.account_id,
+    Card.owner_id,
+    Card.title,
+    Card.value_amount,
+    Card.value_currency,
+    Card.sla_due_at,
+    Card.is_paused,
+    Card.waiting_on_client,
+    Card.gate_passed,
+    Card.gate_total,
+    Card.next_action,
+    Card.next_action_due_at,
+    Card.board_order,
+)
+
+
+def totals_by_stage(pipeline_id: int, narrowed: BoardFilter, at: datetime) -> Sequence[Row[Any]]:
+    """Return rows of (stage_id, currency, count, total, breached): exact, and filtered like the board."""
+    breached = func.count(case((and_(Card.sla_due_at < at, Card.is_paused.is_(False)), 1)))
+    query = (
+        select(
+            Card.stage_id,
+            Card.value_currency.label("currency"),
+            func.count().label("count"),
+            func.sum(Card.value_amount).label("total"),
+            breached.label("breached"),
+        )
+        .where(Card.pipeline_id == pipeline_id, Card.archived_at.is_(None), *narrowed.conditions(at))
+        .group_by(Card.stage_id, Card.value_currency)
+    )
+    if narrowed.needs_account:
+        query = query.join(Account, Account.id == Card.account_id)
+    return db.session.execute(query).all()
+
+
+def first_cards(pipeline_id: int, narrowed: BoardFilter, at: datetime, limit: int) -> Sequence[Row[Any]]:
+    """Return the first `limit` cards of every stage of the pipeline, in board order. One query."""
+    column = aliased(Stage)
+    cards = select(*_FACE).where(Card.stage_id == column.id, Card.archived_at.is_(None))
+    if narrowed.needs_account:
+        cards = cards.join(Account, Account.id == Card.account_id)
+    top = cards.where(*narrowed.conditions(at)).order_by(Card.board_order, Card.id).limit(limit).lateral()
+    query = (
+        select(
+            *top.c,
+            column.key.label("stage_key"),
+            Pipeline.key.label("pipeline_key"),
+            Account.name.label("account_name"),
+            User.name.label("owner_name"),
+            StageVisit.entered_at,
+        )
+        .select_from(column)
+        .join(top, true())
+        .join(Pipeline, Pipeline.id == column.pipeline_id)
+        .join(Account, Account.id == top.c.account_id)
+        .join(StageVisit, StageVisit.id == top.c.visit_id)
+        .join(User, User.id == top.c.owner_id)
+        .where(column.pipeline_id == pipeline_id)
+        .order_by(column.position, top.c.board_order, top.c.id)
+    )
+    return db.session.execute(query).all()
+
+
+def column_page(
+    stage_id: int, narrowed: BoardFilter, at: datetime, after: tuple[int, uuid.UUID], limit: int
+) -> Sequence[Row[Any]]:
+    """Return the `limit` cards of a stage that follow `after` = (board_order, id). One query."""
+    query = _faces().where(
+        Card.stage_id == stage_id,
+        Card.archived_at.is_(None),
+        tuple_(Card.board_order, Card.id) > after,
+        *narrowed.conditions(at),
+    )
+    return db.session.execute(query.order_by(Card.board_order, Card.id).limit(limit)).all()
+
+
+def faces_of(
+    pipeline_id: int, card_ids: Sequence[uuid.UUID], narrowed: BoardFilter, at: datetime
+) -> Sequence[Row[Any]]:
+    """Return the cards of the pipeline among `card_ids` that the filtered board shows. One query."""
+    query = _faces().where(
+        Card.pipeline_id == pipeline_id,
+        Card.id.in_(card_ids),
+        Card.archived_at.is_(None),
+        *narrowed.conditions(at),
+    )
+    return db.session.execute(query).all()
+
+
+def next_in_column(rows: Sequence[Row[Any]], narrowed: BoardFilter, at: datetime) -> dict[uuid.UUID, uuid.UUID]:
+    """Return for each card the one that follows it in its column, where there is one. One query."""
+    if not rows:
+        return {}
+    here, there = aliased(Card), Card
+    following = (
+        select(there.id)
+        .join(Account, Account.id == there.account_id)
+        .where(
+            there.stage_id == here.stage_id,
+            there.archived_at.is_(None),
+            tuple_(there.board_order, there.id) > tuple_(here.board_order, here.id),
+            *narrowed.conditions(at),
+        )
+        .order_by(there.board_order, there.id)
+        .limit(1)
+        .correlate(here)
+        .scalar_subquery()
+    )
+    found = db.session.execute(select(here.id, following).where(here.id.in_([row.id for row in rows])))
+    return {card_id: next_id for card_id, next_id in found if next_id is not None}
+
+
+def collapsed_stages(user_id: uuid.UUID, stage_ids: Sequence[int]) -> dict[int, bool]:
+    """Return which columns the user folded or unfolded, by stage id."""
+    rows = db.session.execute(
+        select(CollapsedColumn.stage_id, CollapsedColumn.is_collapsed).where(
+            CollapsedColumn.user_id == user_id, CollapsedColumn.stage_id.in_(stage_ids)
+        )
+    )
+    return {stage_id: is_collapsed for stage_id, is_collapsed in rows}
+
+
+def _faces() -> Select[Any]:
+    return (
+        select(
+            *_FACE,
+            Stage.key.label("stage_key"),
+            Pipeline.key.label("pipeline_key"),
+            Account.name.label("account_name"),
+            User.name.label("owner_name"),
+            StageVisit.entered_at,
+        )
+        .join(Account, Account.id == Card.account_id)
+        .join(User, User.id == Card.owner_id)
+        .join(StageVisit, StageVisit.id == Card.visit_id)
+        .join(Stage, Stage.id == Card.stage_id)
+        .join(Pipeline, Pipeline.id == Card.pipeline_id)
+    )
