@@ -5,9 +5,14 @@ from __future__ import annotations
 from flask import Flask
 
 from lifecycle.blueprints.health import health
+from lifecycle.blueprints.mailbox import mailbox
+from lifecycle.blueprints.people import people
 from lifecycle.config import Settings
 
 
 def register_blueprints(app: Flask, settings: Settings) -> None:
     """Hang every door into the app; the development ones only outside production."""
     app.register_blueprint(health)
+    app.register_blueprint(people)
+    if settings.environment != "production":
+        app.register_blueprint(mailbox)

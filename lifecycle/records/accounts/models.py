@@ -49,7 +49,15 @@ class Contact(Model):
     """A person in an account."""
 
     __tablename__ = "contacts"
-    __table_args__ = (Index("ix_contacts_email_lower", func.lower(text("email"))),)
+    __table_args__ = (
+        Index("ix_contacts_email_lower", func.lower(text("email"))),
+        Index(
+            "ix_contacts_search",
+            text("lifecycle_fold(name) gin_trgm_ops"),
+            text("lifecycle_fold(email) gin_trgm_ops"),
+            postgresql_using="gin",
+        ),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     account_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), index=True)

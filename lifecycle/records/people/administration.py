@@ -32,7 +32,7 @@ def invite_user(
     known = db.session.scalar(sa.select(User).where(sa.func.lower(User.email) == sa.func.lower(address)))
     if known is not None and known.standing != "withdrawn":
         raise _in_use(known)
-    user = known or User(email=address, name="")
+    user = known or User(email=address, name="", time_zone=_time_zone_of(actor))
     fields.check_role(role)
     user.name = fields.clean_name(name)
     user.role = role
@@ -137,6 +137,12 @@ def _to_manage(user_id: uuid.UUID, actor: Actor) -> User:
     if user is None:
         raise NotFound("There is no such user.")
     return user
+
+
+def _time_zone_of(actor: Actor) -> str:
+    # A good guess for a colleague, who may choose another.
+    inviter = db.session.get(User, actor.user_id) if actor.user_id else None
+    return inviter.time_zone if inviter else "UTC"
 
 
 def _invite(user: User, actor: Actor, channel: str) -> None:

@@ -39,9 +39,9 @@ def log_in(email: str, password: str, *, channel: str = "page") -> User | None:
     return user
 
 
-def log_out(user: User, *, channel: str = "page") -> None:
+def log_out(actor: Actor, *, channel: str = "page") -> None:
     """Put on record that somebody logged out in one browser."""
-    history.record("user.session.ended", actor=Actor.of(user), user=user, channel=channel)
+    history.record("user.session.ended", actor=actor, user=None, channel=channel)
 
 
 def sign_out_everywhere(user: User) -> None:

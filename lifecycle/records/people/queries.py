@@ -14,6 +14,7 @@ from lifecycle.core.errors import NotFound
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.people.models import Department, User, UserToken
 
+PAGE = 100
 _STANDINGS: dict[str, tuple[sa.ColumnElement[bool], ...]] = {
     "active": (User.is_active.is_(True), User.password_hash.is_not(None)),
     "invited": (User.is_active.is_(True), User.password_hash.is_(None)),
@@ -31,20 +32,20 @@ class Invitation:
     mail_error: str | None
 
 
-def list_users(*, search: str = "", standing: str = "") -> Sequence[User]:
-    """Return users by name.
+def list_users(*, search: str = "", standing: str = "", page: int = 1) -> tuple[Sequence[User], int]:
+    """Return a page of users by name, and how many there are in all.
 
     Args:
         search: words of which each is part of the name or the address.
         standing: one of those of `User.standing`, else all.
     """
-    query = sa.select(User).order_by(sa.func.lower(User.name), User.email)
+    conditions = [*_STANDINGS.get(standing, ())]
     for word in search.split():
         part = f"%{_literally(word.lower())}%"
-        query = query.where(sa.or_(sa.func.lower(User.name).like(part), sa.func.lower(User.email).like(part)))
-    for condition in _STANDINGS.get(standing, ()):
-        query = query.where(condition)
-    return db.session.scalars(query).all()
+        conditions.append(sa.or_(sa.func.lower(User.name).like(part), sa.func.lower(User.email).like(part)))
+    query = sa.select(User).where(*conditions).order_by(sa.func.lower(User.name), User.email, User.id)
+    total = db.session.scalar(sa.select(sa.func.count()).select_from(User).where(*conditions)) or 0
+    return db.session.scalars(query.limit(PAGE).offset((page - 1) * PAGE)).all(), total
 
 
 def count_by_standing() -> dict[str, int]:

@@ -1,0 +1,11 @@
+"""The queues, by how long their jobs may wait. Each has one worker process of its own.
+
+A worker on two queues would take jobs with BLPOP, and lose the one in its hand when it is killed.
+"""
+
+from __future__ import annotations
+
+from lifecycle.core.queue import BULK, URGENT
+
+# urgent: somebody waits for it, like mail. bulk: it may take minutes, like an import.
+QUEUES = (URGENT, BULK)

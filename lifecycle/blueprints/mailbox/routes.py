@@ -1,0 +1,65 @@
+"""`/dev/mailbox`: the list, a message, and its HTML in a frame of its own.
+
+Open to whoever reaches the server: the first link a person needs is one they get before they can log in.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Response, current_app, make_response, render_template
+from flask.typing import ResponseReturnValue
+
+from lifecycle.blueprints.mailbox import mailbox
+from lifecycle.core.errors import NotFound
+from lifecycle.runtime.mailbox import Message, list_messages, read_message
+from lifecycle.web.access import public
+
+# The page may hold the one frame; the frame may hold nothing but its own look, and runs nothing.
+_PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'; frame-src 'self'"
+)
+_LETTER_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; "
+    "sandbox allow-popups allow-popups-to-escape-sandbox"
+)
+
+
+@mailbox.get("")
+@public
+def show_mailbox() -> ResponseReturnValue:
+    """List what was mailed, newest first."""
+    return render_template("mailbox/list.html", messages=list_messages(_folder()))
+
+
+@mailbox.get("/<message_id>")
+@public
+def show_message(message_id: str) -> ResponseReturnValue:
+    """Show one message as text and as HTML."""
+    response = make_response(render_template("mailbox/message.html", message=_message(message_id)))
+    response.headers["Content-Security-Policy"] = _PAGE_POLICY
+    return response
+
+
+@mailbox.get("/<message_id>/html")
+@public
+def show_letter(message_id: str) -> ResponseReturnValue:
+    """Show a message's HTML, which anybody may have written: no script, no outside picture, no form."""
+    html = _message(message_id).html
+    # Links open beside the mailbox; inside the frame they would lead nowhere.
+    aside = '<base target="_blank">'
+    html = html.replace("<head>", f"<head>{aside}", 1) if "<head>" in html else aside + html
+    return Response(html, headers={"Content-Security-Policy": _LETTER_POLICY})
+
+
+def _message(message_id: str) -> Message:
+    message = read_message(_folder(), message_id)
+    if message is None:
+        raise NotFound("There is no such message in the local mailbox.")
+    return message
+
+
+def _folder() -> Path:
+    folder: Path = current_app.extensions["settings"].data_dir / "mailbox"
+    return folder
