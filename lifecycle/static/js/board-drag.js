@@ -114,6 +114,7 @@ function follow(event) {
   hover(carried.over, false)
   carried.over = over
   hover(over, true)
+  Sortable.ghost?.classList.toggle('is-over-bar', Boolean(over?.dataset.stageJump))
 }
 
 function hover(element, on) {
@@ -179,6 +180,7 @@ async function send(lift, stage) {
   if (list.checkVisibility()) {
     list.prepend(card)
     list.scrollTop = 0
+    card.focus({ preventScroll: true })
   }
   fly(card, lift.rect, document.getElementById(`column-header-${stage}`))
   try {

@@ -33,10 +33,19 @@ function closed() {
   if (back?.isConnected) back.focus({ preventScroll: true })
 }
 
-function takeFocus() {
+// At first the heading; after a swap in place, what is to be done next.
+const NEXT = [
+  '[autofocus], [data-error-summary]',
+  '.has-error :is(input, select, textarea)',
+  '#gate-advance:not(:disabled)',
+  '.gate-check.is-blocked .gate-check-fix :is(input:not([type="hidden"]), select, textarea, a, button)',
+]
+
+function takeFocus(again = false) {
   if (slot.contains(document.activeElement)) return
-  const first = slot.querySelector('[autofocus], [data-error-summary]') ?? slot.querySelector('#drawer-title')
-  first?.focus({ preventScroll: true })
+  const wanted = again ? NEXT : NEXT.slice(0, 1)
+  const found = wanted.map((selector) => slot.querySelector(selector)).find(Boolean)
+  ;(found ?? slot.querySelector('#drawer-title'))?.focus({ preventScroll: !again })
 }
 
 if (slot) {
@@ -47,7 +56,7 @@ if (slot) {
     wasOpen = isOpen()
   }).observe(slot, { childList: true })
   document.addEventListener('htmx:afterSettle', () => {
-    if (isOpen()) takeFocus()
+    if (isOpen()) takeFocus(slot.classList.contains('is-settled'))
   })
 
   document.addEventListener('focusin', (event) => {

@@ -16,14 +16,15 @@ export function fly(card, from, fallback) {
     pointerEvents: 'none',
   })
   document.body.append(picture)
-  card.style.visibility = 'hidden'
+  // Not visibility: a hidden element would lose the focus.
+  card.style.opacity = '0'
   const motion = picture.animate(
     [{ transform: `translate(${from.left - to.left}px, ${from.top - to.top}px)` }, { transform: 'none' }],
     { duration: 240, easing: 'cubic-bezier(0.2, 0.7, 0.2, 1)' },
   )
   const finish = () => {
     picture.remove()
-    card.style.removeProperty('visibility')
+    card.style.removeProperty('opacity')
   }
   motion.onfinish = finish
   motion.oncancel = finish
