@@ -160,7 +160,8 @@ class _Reader:
                             f"this is nested more than {MOST_DEPTH} levels deep",
                             "write it flatter",
                         )
-        return None if root is None or (root.entries is None and root.value is None) else root
+        is_empty = root is None or (root.entries is None and root.items is None and root.value is None)
+        return None if is_empty else root
 
     def _node(self, event: AliasEvent | ScalarEvent | MappingStartEvent | SequenceStartEvent) -> _Node:
         place = _at(event)
@@ -314,18 +315,20 @@ def _is_plain(path: FilePath, home: FilePath) -> bool:
 
 def _text_of(path: FilePath, home: FilePath) -> tuple[str, str]:
     """Return a file's text, or a sentence that says why it cannot be read."""
-    if not path.resolve().is_relative_to(home):
-        return "", "the file is a link that leads out of the folder"
-    if not path.is_file():
-        return "", "this is not a file"
     try:
+        if not path.resolve(strict=True).is_relative_to(home):
+            return "", "the file is a link that leads out of the folder"
+        if not path.is_file():
+            return "", "this is not a file"
         if path.stat().st_size > MOST_BYTES:
             return "", f"the file is longer than {MOST_BYTES // 1024} KiB"
         return path.read_text(encoding="utf-8-sig"), ""
     except UnicodeDecodeError as error:
         return "", f"the file is not UTF-8 text (byte {error.start}); save it as UTF-8"
-    except OSError as error:
-        return "", f"the file cannot be read: {error.strerror}"
+    except (OSError, RuntimeError) as error:
+        # A loop of links is a RuntimeError before Python 3.13.
+        why = getattr(error, "strerror", None) or "its links go in a circle"
+        return "", f"the file cannot be read: {why}"
 
 
 def read_all(texts: Mapping[str, str]) -> dict[str, Source]:

@@ -16,7 +16,14 @@ from lifecycle.governance.language.document import (
     PipelineDocument,
     PlaybookDocument,
 )
-from lifecycle.governance.language.errors import BrokenPlaybook, Path, PlaybookError, nearest, path_in_words
+from lifecycle.governance.language.errors import (
+    BrokenPlaybook,
+    Path,
+    PlaybookError,
+    nearest,
+    path_in_words,
+    shown,
+)
 from lifecycle.governance.language.reading import Source, load_folder, read_all
 from lifecycle.governance.language.shape import validated
 
@@ -58,17 +65,29 @@ def find_folder(name: str) -> FilePath:
 
     Raises BrokenPlaybook, suggesting the nearest name, when there is neither.
     """
-    if FilePath(name).is_dir():
+    if _is_folder(name):
         return FilePath(name)
     if KEY.fullmatch(name) and (LIBRARY / name).is_dir():
         return LIBRARY / name
     raise BrokenPlaybook(
         [
             PlaybookError(
-                name, None, None, "", "there is no such folder or playbook", nearest(name, library_names())
+                shown(name),
+                None,
+                None,
+                "",
+                "there is no such folder or playbook",
+                nearest(name, library_names()),
             )
         ]
     )
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return FilePath(name).is_dir() and name != ""
+    except (OSError, ValueError):
+        return False
 
 
 def library_names() -> list[str]:

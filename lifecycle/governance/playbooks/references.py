@@ -124,7 +124,7 @@ def path_of(written: Any, name: str, path: Path) -> Path:
     else:
         return path
     for key, value in entries:
-        if last in (value, key):
+        if key in (name, last) or value in (name, last):
             return (*path, key)
         inner = path_of(value, name, (*path, key))
         if inner != (*path, key):
