@@ -7,6 +7,7 @@ import sys
 import click
 import structlog
 
+from lifecycle.commands.evidence import evidence
 from lifecycle.commands.prepare import prepare
 from lifecycle.config import SettingsRefused
 from lifecycle.core.errors import Refusal
@@ -17,6 +18,7 @@ def cli() -> None:
     """Lifecycle: a governed customer lifecycle."""
 
 
+cli.add_command(evidence)
 cli.add_command(prepare)
 
 

@@ -1,0 +1,343 @@
+"""The evidence log as people read it: one sentence an event, with before and after where it has them."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Text, cast, literal, or_, select, tuple_, union_all
+
+from lifecycle.core.db import db
+from lifecycle.records.accounts.countries import country_name
+from lifecycle.records.accounts.models import Contact
+from lifecycle.records.evidence.models import Event
+from lifecycle.records.evidence.phrases import CHANNELS, DETAILS, GROUPS, PHRASES, Phrase
+from lifecycle.records.people.models import User
+from lifecycle.records.playbooks.models import Stage
+
+EMPTY = "empty"
+_LONGEST_VALUE = 300
+# How a field's stored value reads, by field key; None where the reader knows nothing better.
+ShowValue = Callable[[str, Any], str | None]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One value that changed, as it read before and after."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class TimelineEntry:
+    """One event. The sentence is `actor`, then `opening`, the card (where `names_card`), and `closing`.
+
+    `quote` is what somebody wrote (a comment, a note); `happened_at` is when something that was logged
+    later took place. Texts are plain, never HTML.
+    """
+
+    id: uuid.UUID
+    at: datetime
+    kind: str
+    group: str
+    icon: str
+    tone: str
+    actor: str
+    opening: str
+    closing: str
+    names_card: bool
+    card_id: uuid.UUID | None
+    card_title: str
+    channel: str
+    reason: str | None
+    changes: tuple[Change, ...] = ()
+    notes: tuple[str, ...] = ()
+    quote: str | None = None
+    happened_at: datetime | None = None
+    file_id: uuid.UUID | None = None
+
+    def sentence(self, card: str = "it") -> str:
+        """Return the whole sentence, naming the card as `card`."""
+        named = card if self.names_card else ""
+        return f"{self.actor} {self.opening}{named}{self.closing}"
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Entries, newest first; `more_before` is the id to go on from, None at the beginning of things."""
+
+    entries: list[TimelineEntry] = field(default_factory=list)
+    more_before: uuid.UUID | None = None
+
+
+def timeline_of_card(
+    card_id: uuid.UUID,
+    kinds: Collection[str] | None = None,
+    before: uuid.UUID | None = None,
+    limit: int = 50,
+    show: ShowValue | None = None,
+) -> Timeline:
+    """Return a card's events as entries, in two queries.
+
+    Args:
+        kinds: names of groups (see `phrases.GROUPS`), or nothing for all; unknown names are passed over.
+        before: the id of the event after which, going back, the page begins.
+        show: how a playbook field's value reads.
+    """
+    return _timeline(Event.card_id == card_id, kinds, before, limit, show)
+
+
+def timeline_of_account(
+    account_id: uuid.UUID,
+    kinds: Collection[str] | None = None,
+    before: uuid.UUID | None = None,
+    limit: int = 50,
+    show: ShowValue | None = None,
+) -> Timeline:
+    """Return the events of an account and its cards; arguments as for `timeline_of_card`."""
+    return _timeline(Event.account_id == account_id, kinds, before, limit, show)
+
+
+def _timeline(
+    whose: ColumnElement[bool],
+    kinds: Collection[str] | None,
+    before: uuid.UUID | None,
+    limit: int,
+    show: ShowValue | None,
+) -> Timeline:
+    query = select(Event.id, Event.at, Event.kind, Event.card_id, Event.body).where(whose)
+    wanted = _of_groups(kinds or ())
+    if wanted is not None:
+        query = query.where(wanted)
+    if before is not None:
+        place = select(Event.at, Event.id).where(Event.id == before).scalar_subquery()
+        query = query.where(tuple_(Event.at, Event.id) < place)
+    rows = db.session.execute(query.order_by(Event.at.desc(), Event.id.desc()).limit(limit + 1)).all()
+    shown = rows[:limit]
+    reader = _Reader(_names([row.body for row in shown]), show)
+    entries = [reader.entry(row) for row in shown]
+    return Timeline(entries, shown[-1].id if len(rows) > limit else None)
+
+
+def _of_groups(groups: Collection[str]) -> ColumnElement[bool] | None:
+    conditions: list[ColumnElement[bool]] = []
+    for name in groups:
+        if name in GROUPS:
+            conditions += [Event.kind.like(pattern) for pattern in GROUPS[name][1]]
+        if name == "people":
+            conditions.append(Event.body["data"]["changes"].has_key("owner_id"))
+    return or_(*conditions) if conditions else None
+
+
+def group_of(kind: str) -> str:
+    """Return the group that a kind of event belongs to."""
+    for name, (_, patterns) in GROUPS.items():
+        if any(kind == p or (p.endswith("%") and kind.startswith(p[:-1])) for p in patterns):
+            return name
+    return "facts"
+
+
+def _names(bodies: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Names of the users, contacts and stages that events speak of by id or key, in one query."""
+    ids = {value for body in bodies for value in _ids(body.get("data"))}
+    stages = {str(body["data"]["back_to"]) for body in bodies if body.get("data", {}).get("back_to")}
+    if not ids and not stages:
+        return {}
+    parts = [
+        select(cast(User.id, Text).label("key"), User.name).where(User.id.in_(ids)),
+        select(cast(Contact.id, Text), Contact.name).where(Contact.id.in_(ids)),
+        select((literal("stage ") + Stage.key), Stage.name).where(Stage.key.in_(stages)),
+    ]
+    return {row.key: row.name for row in db.session.execute(union_all(*parts))}
+
+
+def _ids(data: Any) -> Iterator[uuid.UUID]:
+    if isinstance(data, dict):
+        for value in data.values():
+            yield from _ids(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _ids(value)
+    elif isinstance(data, str) and len(data) == 36:
+        found = _uuid(data)
+        if found is not None:
+            yield found
+
+
+class _Reader:
+    """Turns events into entries, with the names that their page needs."""
+
+    def __init__(self, names: Mapping[str, str], show: ShowValue | None) -> None:
+        self._names = names
+        self._show = show
+
+    def entry(self, row: Row[*tuple[Any, ...]]) -> TimelineEntry:
+        """Return the entry of one event, whatever its body holds."""
+        body: Mapping[str, Any] = row.body
+        data: Mapping[str, Any] = body.get("data") or {}
+        changes = self._changes(data)
+        phrase = PHRASES.get(row.kind) or _unknown(row.kind, row.card_id is not None)
+        opening, named, closing = phrase.words.partition("{card}")
+        places = self._places(data, changes)
+        return TimelineEntry(
+            id=row.id,
+            at=row.at,
+            kind=row.kind,
+            group=group_of(row.kind),
+            icon=phrase.icon,
+            tone=phrase.tone,
+            actor=str((body.get("actor") or {}).get("name") or "Somebody"),
+            opening=_filled(opening, places),
+            closing=_filled(closing, places),
+            names_card=bool(named),
+            card_id=row.card_id,
+            card_title=str(data.get("title") or "this card"),
+            channel=CHANNELS.get(str(body.get("channel")), f"by {body.get('channel')}"),
+            reason=str(body["reason"]) if body.get("reason") else None,
+            changes=changes,
+            notes=tuple(self._notes(row.kind, data)),
+            quote=_quote(data),
+            happened_at=_moment(data.get("happened_at")),
+            file_id=_uuid(data.get("file")),
+        )
+
+    def _places(self, data: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, str]:
+        """What the places of a phrase are filled with."""
+        back_to = str(data.get("back_to") or "")
+        after = data.get("after")
+        return {
+            "from": _stage(data.get("from")),
+            "to": _stage(data.get("to")),
+            "back_to": self._names.get(f"stage {back_to}", _words(back_to)) or "its stage",
+            "changed": _listed([change.name for change in changes]) or "something",
+            "after": str(after.get("text") or EMPTY) if isinstance(after, dict) else "",
+            "name": str(data.get("name") or data.get("title") or ""),
+            "decision": str(data.get("decision") or "decided on"),
+            **{
+                key: _first(data, key, f"{key}_name", f"{key}_title", "name", "key")
+                for key in ("check", "approval", "item", "meeting", "task", "attachment")
+            },
+        }
+
+    def _changes(self, data: Mapping[str, Any]) -> tuple[Change, ...]:
+        given = data.get("changes")
+        if not isinstance(given, dict):
+            return ()
+        found = []
+        for key, change in given.items():
+            if not isinstance(change, dict):
+                continue
+            name = str(change.get("name") or DETAILS.get(key) or _words(key))
+            before, after = self._value(key, change.get("before")), self._value(key, change.get("after"))
+            found.append(Change(name, before, after))
+        return tuple(found)
+
+    def _notes(self, kind: str, data: Mapping[str, Any]) -> Iterator[str]:
+        """Further facts, one line each."""
+        if data.get("waived"):
+            yield f"Waived: {', '.join(_words(str(key).rpartition('.')[2]) for key in data['waived'])}"
+        if kind == "card.stage.entered":
+            for key, answer in (data.get("answers") or {}).items():
+                yield f"{_words(key).capitalize()}: {self._value(key, answer)}"
+        if kind == "card.next_action.set" and isinstance(data.get("after"), dict):
+            assignee = self._names.get(str(data["after"].get("assignee")))
+            if assignee:
+                yield f"For {assignee}"
+        if kind in ("account.created", "contact.created", "account.imported", "contact.imported"):
+            for key, value in (data.get("values") or {}).items():
+                if key != "name":
+                    yield f"{_words(DETAILS.get(key, key)).capitalize()}: {self._value(key, value)}"
+        if data.get("outcome"):
+            yield f"Outcome: {_words(str(data['outcome']))}"
+
+    def _value(self, key: str, value: Any) -> str:
+        if value in (None, "", []):
+            return EMPTY
+        shown = self._show(key, value) if self._show else None
+        if shown:
+            return shown
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        if isinstance(value, list):
+            return _shortened(", ".join(_words(str(item)) for item in value))
+        if key == "country":
+            return country_name(str(value))
+        if key == "value_amount":
+            return _amount(value)
+        if key.endswith("_id"):
+            return self._names.get(str(value), "somebody no longer known")
+        return _shortened(str(value))
+
+
+def _unknown(kind: str, has_card: bool) -> Phrase:
+    """`card.task.done` becomes "card task done": odd, yet true."""
+    return Phrase("history", f"{_words(kind.replace('.', ' '))}{': {card}' if has_card else ''}")
+
+
+def _filled(words: str, places: Mapping[str, str]) -> str:
+    # One pass: a place's text is never looked into again.
+    return re.sub(r"\{(\w+)\}", lambda place: places.get(place[1], ""), words)
+
+
+def _stage(value: Any) -> str:
+    if isinstance(value, dict):
+        return str(value.get("name") or _words(str(value.get("stage") or ""))) or "a stage"
+    return _words(str(value)) if value else "a stage"
+
+
+def _first(data: Mapping[str, Any], *keys: str) -> str:
+    for key in keys:
+        value = data.get(key)
+        if isinstance(value, str) and value and _uuid(value) is None:
+            return value
+    title = data.get("title")
+    return str(title) if title else ""
+
+
+def _quote(data: Mapping[str, Any]) -> str | None:
+    for key in ("body", "note", "text"):
+        if isinstance(data.get(key), str) and data[key]:
+            return str(data[key])
+    return None
+
+
+def _listed(names: Sequence[str]) -> str:
+    if len(names) > 3:
+        return f"{', '.join(names[:2])} and {len(names) - 2} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ").strip()
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"
+
+
+def _amount(value: Any) -> str:
+    try:
+        return f"{Decimal(str(value)):,.2f}"
+    except InvalidOperation:
+        return str(value)
+
+
+def _uuid(value: Any) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
