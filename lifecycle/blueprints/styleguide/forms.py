@@ -26,7 +26,9 @@ class SpecimenForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
     website = StringField("Website", description="As the client writes it, for example example.net.")
     value = DecimalField("Value", description="Without tax, in the account's currency.")
     starts_on = DateField("Start date")
-    segment = SelectField("Segment", choices=[("", "Choose one"), ("small", "Up to 500"), ("large", "Above 500")])
+    segment = SelectField(
+        "Segment", choices=[("", "Choose one"), ("small", "Up to 500"), ("large", "Above 500")]
+    )
     source = RadioField(
         "Source",
         [InputRequired("Choose where the lead came from.")],
