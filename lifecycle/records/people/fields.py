@@ -59,11 +59,19 @@ def check_role(role: str) -> None:
         raise Invalid(sentence, {"role": sentence})
 
 
-def check_time_zone(name: str) -> None:
-    """Raise Invalid unless `name` is a known time zone."""
-    if name not in time_zones():
+def clean_time_zone(text: str) -> str:
+    """Return the name of the time zone that `text` means: its name, or just its city, in any case.
+
+    Raises:
+        Invalid: there is none, or several; the error stands at `time_zone`.
+    """
+    wanted = "_".join(text.split()).casefold()
+    found = [name for name in time_zones() if name.casefold() == wanted]
+    found = found or [name for name in time_zones() if name.rpartition("/")[2].casefold() == wanted]
+    if len(found) != 1:
         sentence = "Choose a time zone from the list, like Europe/Paris."
         raise Invalid(sentence, {"time_zone": sentence})
+    return found[0]
 
 
 @lru_cache(maxsize=1)

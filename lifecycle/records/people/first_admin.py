@@ -52,7 +52,6 @@ def create_user(
     take_administration_lock()
     address = fields.clean_email(email)
     fields.check_role(role)
-    fields.check_time_zone(time_zone)
     if fault := passwords.find_fault(password, address):
         raise Invalid(fault, {"password": fault})
     if db.session.scalar(sa.select(User.id).where(sa.func.lower(User.email) == sa.func.lower(address))):
@@ -62,7 +61,7 @@ def create_user(
         email=address,
         name=fields.clean_name(name),
         role=role,
-        time_zone=time_zone,
+        time_zone=fields.clean_time_zone(time_zone),
         password_hash=passwords.hash_password(password),
     )
     db.session.add(user)

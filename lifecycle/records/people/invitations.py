@@ -32,11 +32,10 @@ def accept_invitation(token: str, *, name: str, password: str, time_zone: str, c
     user = links.use_link(token, "invitation")
     if user is None or user.standing != "invited":
         raise NotFound(GONE)
-    fields.check_time_zone(time_zone)
     if fault := passwords.find_fault(password, user.email):
         raise Invalid(fault, {"password": fault})
     user.name = fields.clean_name(name)
-    user.time_zone = time_zone
+    user.time_zone = fields.clean_time_zone(time_zone)
     user.password_hash = passwords.hash_password(password)
     user.last_login_at = now()
     links.end_links(user)

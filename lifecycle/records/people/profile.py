@@ -14,10 +14,9 @@ from lifecycle.records.people.password_resets import set_password
 def change_profile(*, name: str, time_zone: str, actor: Actor, channel: str = "page") -> User:
     """Give oneself another name and time zone. Raises Invalid when one cannot be taken."""
     user = _oneself(actor)
-    fields.check_time_zone(time_zone)
     before = {"name": user.name, "time_zone": user.time_zone}
     user.name = fields.clean_name(name)
-    user.time_zone = time_zone
+    user.time_zone = fields.clean_time_zone(time_zone)
     after = {"name": user.name, "time_zone": user.time_zone}
     if before != after:
         changed = [field for field in after if before[field] != after[field]]
