@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from lifecycle.runtime.redis_safety import check_redis
 
 DEFAULT_PORT = 8000
 PORTS_TRIED = 50
-READY_TIMEOUT = 90.0
+READY_TIMEOUT = 60.0
 PREPARE_TIMEOUT = 900.0
 WATCH_INTERVAL = 0.25
 WEB_PROCESSES = 2
@@ -209,11 +210,11 @@ class Supervisor:
     def _wait_until_ready(self, address: str) -> None:
         web = self._app[0]
         deadline = time.monotonic() + READY_TIMEOUT
-        while not _answers(address):
+        while complaint := _complaint(address):
             if web.has_died:
                 raise Refused(f"The web server does not start ({web.log}):\n{web.last_lines()}")
             if time.monotonic() > deadline:
-                raise Refused(f"{address} does not say that it is ready ({web.log}):\n{web.last_lines()}")
+                raise Refused(f"The web server does not get ready ({web.log}): {complaint}")
             self._pause(0.2)
 
     def _greet(self, web: str) -> None:
@@ -295,12 +296,16 @@ def _reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _answers(address: str) -> bool:
+def _complaint(address: str) -> str:
+    """What keeps the product from being ready, in its own words; "" when it is."""
     try:
         with urllib.request.urlopen(address, timeout=5) as response:  # noqa: S310 - our own address
-            return int(response.status) == 200
-    except OSError:
-        return False
+            return "" if response.status == 200 else f"{address} answers {response.status}"
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.read(2000).decode(errors="replace").strip()
+    except OSError as error:
+        return str(error)
 
 
 def main() -> int:
