@@ -14,5 +14,6 @@ import './board-keys.js'
 import './board-live.js'
 import './board-stages.js'
 import './collapse.js'
+import './quick-add.js'
 
 window.htmx = htmx

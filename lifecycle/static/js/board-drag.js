@@ -188,7 +188,7 @@ async function send(lift, stage) {
       source: board(),
       target: '#drawer',
       swap: 'innerHTML',
-      values: { to_stage: stage, seen_visit: card.dataset.visit },
+      values: { to_stage: stage, seen_visit: card.dataset.visit, channel: 'board' },
     })
   } catch {
     // The event below has told it and put the card back.
