@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 
 from lifecycle.app import create_app
 from lifecycle.config import Settings
+from lifecycle.core.db import db
 from tests.installation import (
     Addresses,
     Emptying,
@@ -118,8 +119,11 @@ def settings(
 
 
 @pytest.fixture(scope="session")
-def app(settings: Settings) -> Flask:
-    return create_app(settings)
+def app(settings: Settings) -> Iterator[Flask]:
+    app = create_app(settings)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture
