@@ -107,8 +107,8 @@ function light(lift, targets) {
 
 function follow(event) {
   if (!carried) return
-  const point = event.touches?.[0] ?? event
-  if (Sortable.ghost) carried.rect = Sortable.ghost.getBoundingClientRect()
+  const point = event.touches?.[0] ?? event.changedTouches?.[0] ?? event
+  if (Sortable.ghost?.isConnected) carried.rect = Sortable.ghost.getBoundingClientRect()
   const over = document.elementFromPoint(point.clientX, point.clientY)?.closest('#board [data-stage], [data-stage-jump]') ?? null
   if (over === carried.over) return
   hover(carried.over, false)
@@ -136,6 +136,8 @@ function escape(event) {
 
 function letGo(event) {
   const lift = carried
+  // A quick hand lets go where no move was seen.
+  if (event.originalEvent?.clientX !== undefined || event.originalEvent?.changedTouches) follow(event.originalEvent)
   carried = null
   lift.asked.abort()
   document.removeEventListener('pointermove', follow, true)
