@@ -4,7 +4,7 @@ import { icon } from './icon.js'
 
 const place = document.getElementById('notices')
 const SECONDS = { plain: 6, action: 60 }
-const MOST = 4
+const MOST = 3
 
 // kind: "info", "passed", "warning" or "error".
 export function notify(sentence, kind = 'info') {
