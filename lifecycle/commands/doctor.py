@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from lifecycle.app import create_app
+from lifecycle.commands.application import application
 from lifecycle.core.clock import now
 from lifecycle.governance.language.model import PipelineDef, PlaybookDef
 from lifecycle.governance.playbooks.compile import compile_document
@@ -29,7 +29,7 @@ def doctor(names: tuple[str, ...], library: bool) -> None:
     if names or library:
         playbooks = [compile_document(load(find_folder(name))) for name in names or library_names()]
     else:
-        with create_app().app_context():
+        with application():
             playbooks = [revision.playbook for revision in list_current_revisions()]
             setup = examine_setup()
         if not playbooks:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lifecycle.app import create_app
+from lifecycle.commands.application import application
 from lifecycle.core.db import transaction
 from lifecycle.governance.language.errors import BrokenPlaybook
 from lifecycle.governance.playbooks.compile import compile_document
@@ -63,7 +63,7 @@ def publish_command(names: tuple[str, ...], dry_run: bool) -> None:
     Without a name, every playbook that came with this version is published.
     """
     folders = [find_folder(name) for name in names or library_names()]
-    with create_app().app_context():
+    with application():
         for folder in folders:
             if dry_run:
                 _tell(preview(folder), "would become")

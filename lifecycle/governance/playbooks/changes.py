@@ -35,9 +35,13 @@ def changes_between(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tu
     return tuple(_differences(_readable(old), _readable(new), ()))
 
 
+class _InOrder(dict[str, Any]):
+    """A mapping whose order means something."""
+
+
 def _differences(old: Any, new: Any, path: Path) -> Iterator[Change]:
     if old == new:
-        if isinstance(old, dict) and list(old) != list(new):
+        if isinstance(new, _InOrder) and list(old) != list(new):
             yield Change(_place(path), f"the order is now {', '.join(map(shown, new))}")
         return
     if old is _NOTHING:
@@ -49,27 +53,27 @@ def _differences(old: Any, new: Any, path: Path) -> Iterator[Change]:
     elif isinstance(old, list) and isinstance(new, list):
         yield from _of_lists(old, new, path)
     else:
-        yield Change(_place(path), f"{_short(old)} → {_short(new)}")
+        before, after = _short(old), _short(new)
+        yield Change(_place(path), f"{before} → {after}" if before != after else f"changed behind {after}")
 
 
 def _of_mappings(old: dict[str, Any], new: dict[str, Any], path: Path) -> Iterator[Change]:
     for key in [*new, *(key for key in old if key not in new)]:
         yield from _differences(old.get(key, _NOTHING), new.get(key, _NOTHING), (*path, key))
     kept = [key for key in new if key in old]
-    if [key for key in old if key in new] != kept:
+    if isinstance(new, _InOrder) and [key for key in old if key in new] != kept:
         yield Change(_place(path), f"the order is now {', '.join(map(shown, new))}")
 
 
 def _of_lists(old: list[Any], new: list[Any], path: Path) -> Iterator[Change]:
-    before, after = [_short(item) for item in old], [_short(item) for item in new]
-    for item in before:
-        if item not in after:
-            yield Change(_place(path), f"removed {item}")
-    for item in after:
-        if item not in before:
-            yield Change(_place(path), f"added {item}")
-    if sorted(before) == sorted(after) and before != after:
-        yield Change(_place(path), f"the order is now {', '.join(after)}")
+    for item in old:
+        if item not in new:
+            yield Change(_place(path), f"removed {_short(item)}")
+    for item in new:
+        if item not in old:
+            yield Change(_place(path), f"added {_short(item)}")
+    if all(item in new for item in old) and all(item in old for item in new):
+        yield Change(_place(path), f"the order is now {', '.join(map(_short, new))}")
 
 
 def _readable(value: Any) -> Any:
@@ -80,7 +84,7 @@ def _readable(value: Any) -> Any:
         if value and all(
             isinstance(each, list) and len(each) == 2 and isinstance(each[0], str) for each in value
         ):
-            return {key: _readable(item) for key, item in value}
+            return _InOrder((key, _readable(item)) for key, item in value)
         return [_readable(item) for item in value]
     return value
 

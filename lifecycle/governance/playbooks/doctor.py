@@ -147,6 +147,8 @@ def _in_words(playbook: PlaybookDef, check: CheckDef) -> str:
     kind = check_types()[check.type]
     for reference in kind.references(check.params):
         name = reference.name
+        if reference.kind == "expression":
+            break
         if reference.kind == "role":
             return f"{check.type} by {playbook.name_of(name)}"
         for group in (playbook.fields, playbook.checklists, playbook.evidence, playbook.meetings):

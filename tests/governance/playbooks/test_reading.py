@@ -26,7 +26,10 @@ HOSTILE = {
     "a loose alias": ("a: *nothing", "refers to nothing above"),
     "deep lists": ("[" * 50_000, "nested more than 24 levels"),
     "deep mappings": ("{a: " * 50_000, "nested more than 24 levels"),
-    "deep by indentation": ("\n".join(" " * depth + "a:" for depth in range(200)), "nested more than 24 levels"),
+    "deep by indentation": (
+        "\n".join(" " * depth + "a:" for depth in range(200)),
+        "nested more than 24 levels",
+    ),
     "deep by aliases": (
         "a0: &a0 [x]\n" + "\n".join(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 40)),
         "nested more than 24 levels",
@@ -65,7 +68,9 @@ def test_hostile_text_gets_a_sentence_at_once(case):
 
 
 def test_words_are_read_as_a_person_means_them():
-    source = read_text("f.yaml", "no: yes\non: off\ndate: 2026-12-24\nversion: 1.5\nbig: 123456789012345678901\nnull: ~")
+    source = read_text(
+        "f.yaml", "no: yes\non: off\ndate: 2026-12-24\nversion: 1.5\nbig: 123456789012345678901\nnull: ~"
+    )
     assert source.data == {
         "no": "yes",
         "on": "off",
