@@ -1,16 +1,14 @@
-"""Reading accounts and contacts: lists with their exact counts, one account's cards, suggestions."""
+"""Reading accounts and contacts: lists with their exact counts, suggestions."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, exists, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from lifecycle.core.db import db
 from lifecycle.core.errors import NotFound
@@ -18,10 +16,9 @@ from lifecycle.core.text import contains_word, folded, one_line, search_words, s
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card
 from lifecycle.records.people.models import User
-from lifecycle.records.playbooks.models import Pipeline, Stage
+from lifecycle.records.playbooks.models import Stage
 
 PAGE = 50
-MOST_CARDS = 200
 
 _OPEN_CARDS = (
     select(func.count())
@@ -112,24 +109,6 @@ class Page:
 
 
 @dataclass(frozen=True)
-class AccountCard:
-    """A card as its account's page lists it."""
-
-    id: uuid.UUID
-    title: str
-    pipeline: str
-    stage: str
-    stage_kind: str
-    owner_name: str
-    value_amount: Decimal | None
-    value_currency: str | None
-    sla_due_at: datetime | None
-    is_paused: bool
-    waiting_on_client: bool
-    archived_at: datetime | None
-
-
-@dataclass(frozen=True)
 class Suggestion:
     """An account to choose, with what tells it from one of the same name."""
 
@@ -137,6 +116,12 @@ class Suggestion:
     name: str
     country: str | None
     owner_name: str | None
+    is_namesake: bool = False
+
+    @property
+    def choice(self) -> str:
+        """What a field holds when this is chosen: the name, marked where several accounts bear it."""
+        return f"{self.name} [{self.id.hex[-8:]}]" if self.is_namesake else self.name
 
 
 def list_accounts(wanted: AccountFilter) -> Page:
@@ -213,52 +198,12 @@ def contacts_of(account_id: uuid.UUID, *, archived: bool = False) -> Sequence[Co
     return db.session.scalars(query.order_by(folded(Contact.name), Contact.id)).all()
 
 
-def cards_of_account(account_id: uuid.UUID) -> tuple[list[AccountCard], int]:
-    """Return an account's cards, the open ones first, and how many there are; at most 200 are listed."""
-    return _account_cards(Card.account_id == account_id)
-
-
-def cards_of_contact(contact_id: uuid.UUID) -> tuple[list[AccountCard], int]:
-    """Return the cards that name a contact, as `cards_of_account`."""
-    return _account_cards(Card.contact_id == contact_id)
-
-
-def _account_cards(whose: ColumnElement[bool]) -> tuple[list[AccountCard], int]:
-    conditions = (whose, Card.withdrawn_at.is_(None))
-    rank = case((Card.archived_at.is_not(None), 2), (Stage.kind != "open", 1), else_=0)
-    rows = db.session.execute(
-        select(
-            Card.id,
-            Card.title,
-            Pipeline.name,
-            Stage.name,
-            Stage.kind,
-            User.name,
-            Card.value_amount,
-            Card.value_currency,
-            Card.sla_due_at,
-            Card.is_paused,
-            Card.waiting_on_client,
-            Card.archived_at,
-            func.count().over(),
-        )
-        .join(Stage, Stage.id == Card.stage_id)
-        .join(Pipeline, Pipeline.id == Card.pipeline_id)
-        .join(User, User.id == Card.owner_id)
-        .where(*conditions)
-        .order_by(rank, Pipeline.position, Stage.position, Card.board_order, Card.id)
-        .limit(MOST_CARDS)
-    ).all()
-    columns: list[tuple[Any, ...]] = [tuple(row) for row in rows]
-    return [AccountCard(*row[:-1]) for row in columns], rows[0][-1] if rows else 0
-
-
 def accounts_called(name: str, but: uuid.UUID | None = None) -> Sequence[Account]:
-    """Return up to five accounts of that very name, blind to accents, case and outer spaces."""
+    """Return up to 20 accounts of that very name, blind to accents, case and outer spaces."""
     query = select(Account).where(folded(Account.name) == folded(one_line(name)[:200]))
     if but is not None:
         query = query.where(Account.id != but)
-    return db.session.scalars(query.order_by(Account.archived_at.nulls_first(), Account.id).limit(5)).all()
+    return db.session.scalars(query.order_by(Account.archived_at.nulls_first(), Account.id).limit(20)).all()
 
 
 def find_or_suggest_accounts(query: str, limit: int = 8) -> tuple[Account | None, list[Suggestion]]:
@@ -282,16 +227,19 @@ def _meant(query: str) -> Account | None:
 def suggest_accounts(query: str, limit: int = 8) -> list[Suggestion]:
     """Return accounts to choose from; without words those changed last."""
     words = search_words(query)
-    rows: Select[Any, Any, Any, Any] = (
-        select(Account.id, Account.name, Account.country, User.name)
+    other = aliased(Account)
+    namesake = exists().where(
+        folded(other.name) == folded(Account.name), other.id != Account.id, other.archived_at.is_(None)
+    )
+    rows = (
+        select(Account.id, Account.name, Account.country, User.name, namesake)
         .outerjoin(User, User.id == Account.owner_id)
         .where(Account.archived_at.is_(None), *(contains_word(Account.name, word) for word in words))
         .limit(limit)
     )
     if words:
         begins = starts_with(Account.name, " ".join(words))
-        order = (begins.desc(), func.length(Account.name), folded(Account.name), Account.id)
-        rows = rows.order_by(*order)
+        rows = rows.order_by(begins.desc(), func.length(Account.name), folded(Account.name), Account.id)
     else:
         rows = rows.order_by(Account.updated_at.desc(), Account.id)
     return [Suggestion(*row) for row in db.session.execute(rows)]

@@ -79,7 +79,7 @@ class Timeline:
 
 def timeline_of_card(
     card_id: uuid.UUID,
-    kinds: Collection[str] | None = None,
+    kinds: Collection[str] | str | None = None,
     before: uuid.UUID | None = None,
     limit: int = 50,
     show: ShowValue | None = None,
@@ -87,7 +87,8 @@ def timeline_of_card(
     """Return a card's events as entries, in two queries.
 
     Args:
-        kinds: names of groups (see `phrases.GROUPS`), or nothing for all; unknown names are passed over.
+        kinds: a name of a group or several (see `phrases.GROUPS`), or nothing for all; unknown ones are
+            passed over.
         before: the id of the event after which, going back, the page begins.
         show: how a playbook field's value reads.
     """
@@ -96,7 +97,7 @@ def timeline_of_card(
 
 def timeline_of_account(
     account_id: uuid.UUID,
-    kinds: Collection[str] | None = None,
+    kinds: Collection[str] | str | None = None,
     before: uuid.UUID | None = None,
     limit: int = 50,
     show: ShowValue | None = None,
@@ -107,13 +108,13 @@ def timeline_of_account(
 
 def _timeline(
     whose: ColumnElement[bool],
-    kinds: Collection[str] | None,
+    kinds: Collection[str] | str | None,
     before: uuid.UUID | None,
     limit: int,
     show: ShowValue | None,
 ) -> Timeline:
     query = select(Event.id, Event.at, Event.kind, Event.card_id, Event.body).where(whose)
-    wanted = _of_groups(kinds or ())
+    wanted = _of_groups([kinds] if isinstance(kinds, str) else kinds or ())
     if wanted is not None:
         query = query.where(wanted)
     if before is not None:
