@@ -49,7 +49,7 @@ function placeCard(template) {
   if (old) {
     if (Number(version) < Number(old.dataset.version)) return null
     const there = old.dataset.version === version && old.closest('.column')?.dataset.stage === stage
-    if (there && old.getAttribute('aria-busy') !== 'true') return null
+    if (there && old.getAttribute('aria-busy') !== 'true' && old.innerHTML === fresh.innerHTML) return null
   }
   if (!list) {
     old?.remove()

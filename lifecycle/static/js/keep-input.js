@@ -35,6 +35,9 @@ function restore(scope) {
     if (!control) return true
     if (isChoice(control)) control.checked = entry.checked
     else if (control.tagName === 'SELECT' || control.defaultValue === entry.before) control.value = entry.value
+    // What was typed is not hidden by a fold that came back closed.
+    const fold = control.closest('details')
+    if (fold) fold.open = true
     if (entry.focused) {
       control.focus({ preventScroll: true })
       try {

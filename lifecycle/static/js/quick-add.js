@@ -1,4 +1,4 @@
-// The form under a column's header: takes the focus when it comes, closes on Esc or [data-quick-add-close], and stays open for the
+// The form under a column's header: takes the focus when it comes, closes on Esc or [data-quick-close], and stays open for the
 // next card because the server answers with an empty one.
 document.addEventListener('htmx:afterSettle', (event) => {
   const place = event.target.closest?.('.column-new')
@@ -19,7 +19,7 @@ document.addEventListener('keydown', (event) => {
 })
 
 document.addEventListener('click', (event) => {
-  const button = event.target instanceof Element && event.target.closest('[data-quick-add-close]')
+  const button = event.target instanceof Element && event.target.closest('[data-quick-close]')
   const place = button && button.closest('.column-new')
   if (!place) return
   event.preventDefault()
