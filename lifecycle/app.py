@@ -9,6 +9,7 @@ from lifecycle.blueprints import register_blueprints
 from lifecycle.config import Settings, sqlalchemy_url
 from lifecycle.core.db import db
 from lifecycle.extensions import babel, csrf, htmx, limiter, login_manager
+from lifecycle.insight.boards.changes import ChangeReader
 from lifecycle.records.mailer import mail
 from lifecycle.schema import METADATA
 from lifecycle.web import access, assets, errors, formatting, localization, navigation, security
@@ -38,6 +39,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     for part in (security, access, errors, assets, formatting, navigation):
         part.init_app(app)
     register_blueprints(app, settings)
+    with app.app_context():
+        app.extensions["board_changes"] = ChangeReader(db.engine)
     return app
 
 

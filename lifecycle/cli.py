@@ -7,8 +7,11 @@ import sys
 import click
 import structlog
 
+from lifecycle.commands.doctor import doctor
 from lifecycle.commands.evidence import evidence
+from lifecycle.commands.playbook import playbook
 from lifecycle.commands.prepare import prepare
+from lifecycle.commands.user import user
 from lifecycle.config import SettingsRefused
 from lifecycle.core.errors import Refusal
 
@@ -18,8 +21,8 @@ def cli() -> None:
     """Lifecycle: a governed customer lifecycle."""
 
 
-cli.add_command(evidence)
-cli.add_command(prepare)
+for command in (doctor, evidence, playbook, prepare, user):
+    cli.add_command(command)
 
 
 def main() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from flask import Flask
 
+from lifecycle.blueprints.boards import boards
+from lifecycle.blueprints.cards import cards
 from lifecycle.blueprints.health import health
 from lifecycle.blueprints.mailbox import mailbox
 from lifecycle.blueprints.people import people
@@ -14,5 +16,7 @@ def register_blueprints(app: Flask, settings: Settings) -> None:
     """Hang every door into the app; the development ones only outside production."""
     app.register_blueprint(health)
     app.register_blueprint(people)
+    app.register_blueprint(cards)
+    app.register_blueprint(boards)
     if settings.environment != "production":
         app.register_blueprint(mailbox)

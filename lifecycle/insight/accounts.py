@@ -1,4 +1,4 @@
-"""What an account page shows beyond the account: its cards with their clocks, and what playbooks keep of it."""
+"""What an account page shows beyond the account: its cards with their clocks, and its playbook facts."""
 
 from __future__ import annotations
 

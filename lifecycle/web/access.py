@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import Flask, Response, abort, current_app, g, redirect, request, url_for
+from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.wrappers import Response as BaseResponse
@@ -37,6 +37,17 @@ def current_actor() -> Actor:
         g.actor = Actor.of(current_user)
     actor: Actor = g.actor
     return actor
+
+
+def has_session(*, load_user: bool = False) -> bool:
+    """Say whether the request carries a signed session of somebody, cheaply: without asking the database.
+
+    Args:
+        load_user: ask it after all, so that somebody who was signed out meanwhile is refused.
+    """
+    if load_user:
+        return bool(current_user.is_authenticated)
+    return "_user_id" in session
 
 
 def log_in_address() -> str:

@@ -7,7 +7,9 @@ from decimal import Decimal
 
 from babel.numbers import format_compact_currency, format_currency, format_decimal
 from flask import Flask
-from flask_babel import format_date, format_datetime
+from flask_babel import format_date, format_datetime, to_user_timezone
+
+from jinja2 import StrictUndefined
 
 from lifecycle.core.clock import now
 from lifecycle.insight.boards.view import initials, short_span
@@ -21,10 +23,12 @@ def init_app(app: Flask) -> None:
         day=day,
         moment=moment,
         initials=initials,
+        local_input=local_input,
         number=number,
         ago=ago,
         span=short_span,
     )
+    app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = True
     app.jinja_env.lstrip_blocks = True
 
@@ -61,6 +65,11 @@ def day(value: date | datetime | None) -> str:
 def moment(value: datetime | None) -> str:
     """Return `12 Mar 2026, 14:05` in the reader's time zone; an empty string for None."""
     return format_datetime(value, "d MMM y, HH:mm") if value else ""
+
+
+def local_input(value: datetime | None) -> str:
+    """Return what a date and time control takes, in the reader's time zone; an empty string for None."""
+    return to_user_timezone(value).strftime("%Y-%m-%dT%H:%M") if value else ""
 
 
 def ago(value: datetime) -> str:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from babel.numbers import list_currencies
+from sqlalchemy import func, or_, select
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
@@ -187,6 +188,19 @@ def get_working_user(user_id: uuid.UUID) -> User:
         sentence = "Choose somebody who works here and may edit."
         raise Invalid(sentence, {"owner_id": sentence})
     return user
+
+
+def find_worker_by_name(name: str) -> uuid.UUID | None:
+    """Return the one active user whose name or email this is, blind to case; None when nobody or several."""
+    folded = name.lower()
+    found = db.session.scalars(
+        select(User.id).where(
+            User.is_active,
+            User.role != "viewer",
+            or_(func.lower(User.name) == folded, func.lower(User.email) == folded),
+        )
+    ).all()
+    return found[0] if len(found) == 1 else None
 
 
 def set_next_action(

@@ -246,9 +246,7 @@ def _card_row(
     }
 
 
-def _task_rows(
-    board: Board, stage: StageDef, row: Mapping[str, Any], at: datetime
-) -> list[dict[str, Any]]:
+def _task_rows(board: Board, stage: StageDef, row: Mapping[str, Any], at: datetime) -> list[dict[str, Any]]:
     # Made for open stages only, since their gate asks for them; due as if the card had come today.
     return [
         {

@@ -79,8 +79,15 @@ class ChangeReader:
         return _parse(cursor)[0] < self._now() - _KEPT + OVERLAP
 
     def _window(self, pipeline_id: int, at: float) -> list[Change]:
+        found = []
         with self._lock:
-            return [c for c in self._changes if c.pipeline_id == pipeline_id and c.at > at - OVERLAP]
+            # Newest first, and no further than needed: nearly every poll asks for the last seconds.
+            for change in reversed(self._changes):
+                if change.at < at - 2 * OVERLAP:
+                    break
+                if change.pipeline_id == pipeline_id and change.at > at - OVERLAP:
+                    found.append(change)
+        return found
 
     def _now(self) -> float:
         return time.time() + self._clock_offset

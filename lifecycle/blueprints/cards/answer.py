@@ -1,0 +1,191 @@
+"""How a card's doors answer: the panel, the drawer or the page it was asked from, and the open board."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Response, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf import FlaskForm
+
+from lifecycle.core.db import transaction
+from lifecycle.core.errors import Conflict, Invalid, NotPermitted
+from lifecycle.governance.cards.change import changing_card
+from lifecycle.governance.cards.subjects import get_subject
+from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.language.model import FieldDef
+from lifecycle.insight.boards.board import Touched, find_board, read_touched
+from lifecycle.insight.boards.filters import BoardFilter
+from lifecycle.insight.cards.gate import GateView, read_gate
+from lifecycle.insight.cards.page import may_decide, option_name, read_card_page, read_facts
+from lifecycle.records.evidence.timeline import timeline_of_card
+from lifecycle.records.people.actor import Actor
+from lifecycle.web.access import current_actor
+from lifecycle.web.htmx import is_fragment_request, render_fragment
+from lifecycle.web.inputs import build_form, typed_values
+from lifecycle.web.reader import reader_id, reader_zone
+from lifecycle.work.attachments.record import MEDIA
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What was refused: which form, why, and what had been typed, to be filled in again."""
+
+    form: str
+    sentence: str
+    errors: Mapping[str, str] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)
+
+
+def change(
+    card_id: uuid.UUID,
+    act: Callable[[Subject, Actor], object],
+    *,
+    permission: str = "cards.edit",
+    allow_closed: bool = False,
+    seen_version: int | None = None,
+) -> ResponseReturnValue:
+    """Do something to a held card in one transaction, and answer where it was asked from.
+
+    A refusal is shown at its form, with everything that was typed.
+    """
+    actor = current_actor()
+    try:
+        with transaction(), changing_card(
+            card_id, actor, permission=permission, allow_closed=allow_closed, seen_version=seen_version
+        ) as subject:
+            act(subject, actor)
+    except (Invalid, Conflict, NotPermitted) as refusal:
+        errors = refusal.field_errors if isinstance(refusal, Invalid) else {}
+        problem = Problem(request.form.get("form", ""), refusal.sentence, errors, request.form)
+        return answer(card_id, problem)
+    return answer(card_id)
+
+
+def answer(card_id: uuid.UUID, problem: Problem | None = None) -> ResponseReturnValue:
+    """Return what the asker was looking at, as it is now."""
+    to_stage = request.form.get("gate_to") or None
+    status = 422 if problem else 200
+    if is_fragment_request():
+        if to_stage:
+            return gate_drawer(card_id, to_stage, problem, status)
+        if request.headers.get("HX-Target") == "card-view":
+            return card_fragment("cards/_view.html", card_id, problem, status)
+        return card_fragment("cards/drawer.html", card_id, problem, status)
+    if problem:
+        return card_fragment("cards/show.html", card_id, problem, status)
+    if to_stage and request.form.get("place") == "gate":
+        return redirect(url_for("cards.show_gate", card_id=card_id, to=to_stage), 303)
+    return redirect(url_for("cards.show_card", card_id=card_id), 303)
+
+
+def card_fragment(
+    template: str, card_id: uuid.UUID, problem: Problem | None = None, status: int = 200
+) -> Response:
+    """Return the card as page, drawer or view."""
+    actor = current_actor()
+    page = read_card_page(card_id, actor)
+    return render_fragment(
+        template,
+        status,
+        page=page,
+        facts=page.facts,
+        subject=page.subject,
+        gate=page.gate,
+        timeline=timeline_of_card(card_id, **timeline_filter()),
+        timeline_kinds=request.args.get("show", ""),
+        problem=problem,
+        touched=touched_by(page.subject) if request.method == "POST" else None,
+        place="page" if template == "cards/show.html" else request.form.get("place", "drawer"),
+        **fix_context(actor),
+    )
+
+
+def timeline_filter() -> dict[str, Any]:
+    """Return which part of the timeline the address asks for."""
+    show = request.args.get("show", "")
+    return {"kinds": [show]} if show in ("moves", "facts", "comments", "people", "messages") else {}
+
+
+def gate_drawer(
+    card_id: uuid.UUID, to_stage: str, problem: Problem | None = None, status: int = 200
+) -> Response:
+    """Return the gate panel as it is now; if the card moved meanwhile, say so instead."""
+    subject = get_subject(card_id)
+    if to_stage == subject.stage.key or subject.pipeline.find_stage(to_stage) is None:
+        return card_fragment("cards/drawer.html", card_id, problem, status)
+    return gate_fragment(subject, read_gate(subject, to_stage, current_actor()), problem, status)
+
+
+def gate_fragment(
+    subject: Subject,
+    gate: GateView,
+    problem: Problem | None = None,
+    status: int = 200,
+    *,
+    template: str = "cards/gate_drawer.html",
+) -> Response:
+    """Return a gate panel with the fix of every check that is not met."""
+    actor = current_actor()
+    board = find_board(_slug(subject))
+    return render_fragment(
+        template,
+        status,
+        gate=gate,
+        subject=subject,
+        facts=read_facts(subject.card.id),
+        questions=build_form("answer", gate.asks, gate.answers, gate.errors) if gate.asks else None,
+        problem=problem,
+        board=board,
+        touched=touched_by(subject) if request.method == "POST" else None,
+        place="page" if template == "cards/gate.html" else "board",
+        **fix_context(actor),
+    )
+
+
+def fix_context(actor: Actor) -> dict[str, Any]:
+    """Return what the fixes of checks need besides the card's facts."""
+    return {
+        "actor": actor,
+        "media": MEDIA,
+        "may_decide": lambda approval: may_decide(approval, actor),
+        "option_name": option_name,
+        "fields_form": _fields_form,
+    }
+
+
+@dataclass(frozen=True)
+class FieldsForm:
+    """Fields of the card with the form that edits them."""
+
+    fields: list[FieldDef]
+    form: FlaskForm
+
+
+def _fields_form(subject: Subject, keys: Iterable[str], problem: Problem | None) -> FieldsForm:
+    definitions = [subject.playbook.fields[key] for key in keys]
+    values = {item.key: subject.value(item.key) for item in definitions}
+    if problem:
+        values |= typed_values("field", definitions, problem.typed)
+    errors = problem.errors if problem else {}
+    return FieldsForm(definitions, build_form("field", definitions, values, errors))
+
+
+def touched_by(subject: Subject, *stages: str) -> Touched:
+    """Return the card's present face and the headers of `stages`, for an open board."""
+    identity = find_board(_slug(subject))
+    return read_touched(
+        identity, [subject.card.id], stages or (subject.stage.key,), BoardFilter(), reader_id(), reader_zone()
+    )
+
+
+def _slug(subject: Subject) -> str:
+    return subject.pipeline.slug
+
+
+def wants_page() -> bool:
+    """Say whether a browser without htmx asks, which wants pages and redirects; programs get JSON."""
+    return "text/html" in request.headers.get("Accept", "")

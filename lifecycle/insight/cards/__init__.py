@@ -1,0 +1,1 @@
+"""Reading one card: its gate with every fix, its facts, people and journey."""

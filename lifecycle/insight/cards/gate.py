@@ -1,0 +1,156 @@
+"""A gate as people see it: every check with its sentence, and what its fix needs."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lifecycle.governance.gates.evaluate import GateQuestion, evaluate
+from lifecycle.governance.gates.report import CheckResult, GateReport, Remedy
+from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.gates.way import Way, find_way
+from lifecycle.governance.language.model import Question
+from lifecycle.governance.moves.outcome import Blocked
+from lifecycle.records.people.actor import Actor
+from lifecycle.records.people.permissions import can, holds_role
+
+
+@dataclass(frozen=True)
+class CheckView:
+    """One check on the panel. `can_waive` is about the reader; `waive_role` who may, in words."""
+
+    key: str
+    type: str
+    state: str
+    sentence: str
+    detail: str | None
+    is_client: bool
+    remedy: Remedy | None
+    can_waive: bool
+    waive_role: str | None
+
+
+@dataclass(frozen=True)
+class GateView:
+    """A gate panel: see templates/components/gate_panel.html."""
+
+    card_id: uuid.UUID
+    card_title: str
+    account_name: str
+    from_name: str
+    to_name: str
+    to_stage: str
+    seen_visit: int
+    checks: list[CheckView]
+    passed: int
+    total: int
+    blocked: int
+    way_kind: str
+    refusal: str | None
+    needs_reason: bool
+    asks: tuple[Question, ...]
+    answers: Mapping[str, Any] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def move_url(self) -> str:
+        """Where the move is posted."""
+        return f"/cards/{self.card_id}/moves"
+
+    @property
+    def may_advance(self) -> bool:
+        """Whether nothing but answers is missing."""
+        return not self.blocked and not self.refusal
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the panel for programs."""
+        return {
+            "card": str(self.card_id),
+            "from": self.from_name,
+            "to": self.to_stage,
+            "way": self.way_kind,
+            "open": self.may_advance and not self.errors,
+            "refusal": self.refusal,
+            "asks": [
+                {"key": question.key, "name": question.name, "required": question.required}
+                for question in self.asks
+            ],
+            "errors": dict(self.errors),
+            "checks": [
+                {"key": check.key, "type": check.type, "state": check.state, "says": check.sentence}
+                for check in self.checks
+            ],
+        }
+
+
+def read_gate(subject: Subject, to_stage: str, actor: Actor) -> GateView:
+    """Return the gate from where the card stands to a stage.
+
+    Raises:
+        KeyError: the card's revision has no such stage.
+    """
+    way = find_way(subject.pipeline, subject.stage.key, to_stage, actor, override=can(actor, "cards.override"))
+    report = evaluate([GateQuestion(subject, way.to_stage, way.checks)])[0]
+    return _view(subject, way, report, actor)
+
+
+def blocked_gate(outcome: Blocked, actor: Actor) -> GateView:
+    """Return the panel of a move that was just blocked, with the answers filled in again."""
+    return _view(
+        outcome.subject,
+        outcome.way,
+        outcome.report,
+        actor,
+        answers=outcome.answers,
+        errors=outcome.errors,
+        reason=outcome.reason,
+    )
+
+
+def _view(subject: Subject, way: Way, report: GateReport, actor: Actor, **typed: Any) -> GateView:
+    refusal = way.refusal
+    # Whoever may override is asked for a reason instead of being refused.
+    if way.kind == "backward" and can(actor, "cards.override"):
+        refusal = None
+    return GateView(
+        card_id=subject.card.id,
+        card_title=subject.card.title,
+        account_name=subject.account.name,
+        from_name=way.from_stage.name,
+        to_name=way.to_stage.name,
+        to_stage=way.to_stage.key,
+        seen_visit=subject.card.visit_id,
+        checks=[_check(subject, result, actor) for result in _most_urgent_first(report.results)],
+        passed=report.passed,
+        total=report.total,
+        blocked=len(report.blocked),
+        way_kind=way.kind,
+        refusal=refusal,
+        needs_reason=way.needs_reason,
+        asks=way.asks,
+        **typed,
+    )
+
+
+def _most_urgent_first(results: tuple[CheckResult, ...]) -> list[CheckResult]:
+    rank = {"blocked": 0, "warning": 1, "waived": 2, "passed": 3}
+    return sorted(results, key=lambda result: rank[result.state])
+
+
+def _check(subject: Subject, result: CheckResult, actor: Actor) -> CheckView:
+    other_stage = subject.pipeline.find_stage(result.stage)
+    skipped = other_stage if other_stage and other_stage.key != subject.stage.key else None
+    return CheckView(
+        key=result.key,
+        type=result.type,
+        state=result.state,
+        sentence=result.sentence,
+        detail=f"Asked for by {skipped.name}." if skipped else None,
+        is_client=result.type == "client",
+        remedy=result.remedy,
+        can_waive=result.waivable_by is not None and holds_role(actor, result.waivable_by),
+        waive_role=subject.playbook.name_of(result.waivable_by) if result.waivable_by else None,
+    )

@@ -1,0 +1,111 @@
+"""Forms made from what a playbook declares: one WTForms field for each field or question.
+
+The form gives labels, controls and the place for errors; the domain reads and judges what was typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from flask_wtf import FlaskForm
+from wtforms import (
+    DateField,
+    Field,
+    RadioField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.validators import Optional
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from lifecycle.governance.language.model import FieldDef, Question
+
+Declared = FieldDef | Question
+
+_HTML_TYPES = {"email": "email", "phone": "tel", "url": "url"}
+_INPUT_MODES = {"integer": "numeric", "number": "decimal", "money": "decimal", "percent": "decimal"}
+_RADIOS_UP_TO = 4
+
+
+def build_form(
+    prefix: str, declared: Sequence[Declared], values: Mapping[str, Any], errors: Mapping[str, str] | None = None
+) -> FlaskForm:
+    """Return a form with a field `<prefix>-<key>` for each declared field, filled with stored or typed values.
+
+    Args:
+        errors: sentences by key, shown at their fields.
+    """
+    fields = {f"{prefix}-{item.key}": _field(item) for item in declared}
+    form_class = type("DeclaredForm", (FlaskForm,), fields)
+    form = form_class(
+        formdata=None, data={f"{prefix}-{key}": _shown(value) for key, value in values.items()}, meta={"csrf": False}
+    )
+    for key, sentence in (errors or {}).items():
+        field = form._fields.get(f"{prefix}-{key}")
+        if field is not None:
+            field.errors = [sentence]
+    assert isinstance(form, FlaskForm)
+    return form
+
+
+def typed_values(prefix: str, declared: Sequence[Declared], form: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was typed into `build_form`'s fields, by key; fields that were not sent are left out.
+
+    Args:
+        form: the request's form (a MultiDict).
+    """
+    found: dict[str, Any] = {}
+    for item in declared:
+        name = f"{prefix}-{item.key}"
+        if item.type == "choices":
+            if name in form or f"{name}-sent" in form:
+                found[item.key] = [part for part in form.getlist(name) if part]  # type: ignore[attr-defined]
+        elif name in form:
+            found[item.key] = form[name]
+    return found
+
+
+def _field(item: Declared) -> Field:
+    description = item.help
+    required = isinstance(item, Question) and item.required
+    common: dict[str, Any] = {"label": item.name, "description": description}
+    options = [(option.key, option.name) for option in item.options]
+    if item.type == "long_text":
+        return TextAreaField(**common, validators=_may_skip(required), render_kw={"rows": 3, "maxlength": 20_000})
+    if item.type == "date":
+        return DateField(**common, validators=_may_skip(required))
+    if item.type == "yes_no":
+        return RadioField(**common, choices=[("yes", "Yes"), ("no", "No")], validators=_may_skip(required))
+    if item.type == "choice" and len(options) <= _RADIOS_UP_TO:
+        return RadioField(**common, choices=options, validators=_may_skip(required))
+    if item.type == "choice":
+        return SelectField(**common, choices=[("", "Choose…"), *options], validators=_may_skip(required))
+    if item.type == "choices":
+        return SelectMultipleField(
+            **common,
+            choices=options,
+            widget=ListWidget(prefix_label=False),
+            option_widget=CheckboxInput(),
+            validators=_may_skip(required),
+        )
+    keywords = {"type": _HTML_TYPES.get(item.type, "text"), "maxlength": 500, "autocomplete": "off"}
+    if item.type in _INPUT_MODES:
+        keywords["inputmode"] = _INPUT_MODES[item.type]
+    return StringField(**common, validators=_may_skip(required), render_kw=keywords)
+
+
+def _may_skip(required: bool) -> list[Any]:
+    # No browser validation of "required": the answer must say all that is missing at once, with its reasons.
+    return [] if required else [Optional()]
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    return value

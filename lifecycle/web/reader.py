@@ -1,0 +1,19 @@
+"""Who reads the page, as queries want to know it."""
+
+from __future__ import annotations
+
+import uuid
+from zoneinfo import ZoneInfo
+
+from flask_login import current_user
+
+
+def reader_id() -> uuid.UUID:
+    """Return the logged-in user's id; only inside guarded routes."""
+    user_id: uuid.UUID = current_user.id
+    return user_id
+
+
+def reader_zone() -> ZoneInfo:
+    """Return the logged-in user's time zone."""
+    return ZoneInfo(current_user.time_zone)
