@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField, RadioField, SelectMultipleField, StringField
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # Newer than its stubs.
 from wtforms.validators import InputRequired, Length
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -13,10 +14,10 @@ from lifecycle.records.people.models import Department
 from lifecycle.records.people.passwords import SHORTEST
 
 ROLE_CHOICES = (
-    ("admin", "Administrator: everything, and manages users"),
-    ("manager", "Manager: members' work, and may override a move"),
-    ("member", "Member: works on cards and accounts"),
-    ("viewer", "Viewer: reads"),
+    SelectChoice("admin", "Administrator: everything, and manages users"),
+    SelectChoice("manager", "Manager: members' work, and may override a move"),
+    SelectChoice("member", "Member: works on cards and accounts"),
+    SelectChoice("viewer", "Viewer: reads"),
 )
 _PASSWORD_HELP = f"At least {SHORTEST} characters. A few words in a row are easy to remember."
 
@@ -148,7 +149,9 @@ class StandingForm(_Form):
 
     def offer(self, departments: list[Department]) -> None:
         """Name the departments there are."""
-        self.departments.choices = [(department.key, department.name) for department in departments]
+        self.departments.choices = [
+            SelectChoice(department.key, department.name) for department in departments
+        ]
 
 
 class UserInvitationForm(StandingForm):
