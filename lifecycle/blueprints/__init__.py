@@ -9,6 +9,7 @@ from lifecycle.blueprints.cards import cards
 from lifecycle.blueprints.health import health
 from lifecycle.blueprints.mailbox import mailbox
 from lifecycle.blueprints.people import people
+from lifecycle.blueprints.playbooks import playbooks
 from lifecycle.config import Settings
 
 
@@ -18,5 +19,6 @@ def register_blueprints(app: Flask, settings: Settings) -> None:
     app.register_blueprint(people)
     app.register_blueprint(cards)
     app.register_blueprint(boards)
+    app.register_blueprint(playbooks)
     if settings.environment != "production":
         app.register_blueprint(mailbox)
