@@ -18,6 +18,9 @@ ENVIRONMENTS: tuple[Environment, ...] = ("development", "testing", "production")
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
+SECRET_NAMES = frozenset(
+    {"DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_READER_URL", "REDIS_URL", "SMTP_URL", "SECRET_KEY"}
+)
 SHORTEST_SECRET_KEY = 32
 DEFAULT_UPLOAD_LIMIT = 25 * 1024 * 1024
 DEVELOPMENT_KEY = "development-only-key-never-used-in-production"
@@ -134,6 +137,10 @@ class OwnServices:
         smtp_url = given.get("SMTP_URL") or None
         if smtp_url:
             SmtpServer.from_url(smtp_url)
+        if given.get("DATABASE_OWNER_URL") and not given.get("DATABASE_URL"):
+            raise SettingsRefused(
+                "DATABASE_OWNER_URL is set without DATABASE_URL, the address of the app's role."
+            )
         return cls(
             database_url=_postgresql(given, "DATABASE_URL") or None,
             database_owner_url=_postgresql(given, "DATABASE_OWNER_URL") or None,
@@ -147,8 +154,8 @@ class OwnServices:
 
 
 def process_environment() -> dict[str, str]:
-    """A copy of this process's environment, to hand on to a process it starts."""
-    return dict(os.environ)
+    """This process's environment to hand on to a child, without addresses and keys: it is told its own."""
+    return {name: value for name, value in os.environ.items() if name not in SECRET_NAMES}
 
 
 def sqlalchemy_url(url: str) -> str:

@@ -7,6 +7,7 @@ started again; when this process ends, however it ends, so does all it started.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import os
 import signal
@@ -72,7 +73,8 @@ class Supervisor:
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises Refused when the product cannot start."""
         for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(name, lambda *_: self._stop.set())
+            if name is not signal.SIGHUP or signal.getsignal(name) is not signal.SIG_IGN:  # As under nohup.
+                signal.signal(name, lambda *_: self._stop.set())
         self._data.take()
         try:
             self._start()
@@ -107,8 +109,9 @@ class Supervisor:
         self._prepare(environment)
         # The app must not be able to change the schema, so it is never told how.
         app_environment = {name: value for name, value in environment.items() if name != "DATABASE_OWNER_URL"}
-        self._start_app(app_environment, listening)
+        self._start_web(app_environment, listening)
         self._wait_until_ready(f"http://{_reachable(self._options.host)}:{port}/readyz")
+        self._start_workers(app_environment)  # Last: what is queued can wait, a person should not.
         self._greet(web)
 
     def _listen_for_web(self) -> socket.socket:
@@ -160,7 +163,7 @@ class Supervisor:
         return f"smtp://127.0.0.1:{listening.getsockname()[1]}"
 
     def _environment(self, database: Addresses, redis_url: str, smtp_url: str, web: str) -> dict[str, str]:
-        """What the product's own processes are told: our settings, without anything else of the shell's."""
+        """The addresses and keys that the product's own processes are told."""
         return {
             "LIFECYCLE_ENV": self._own.environment,
             "LIFECYCLE_DATA": str(self._data.path),
@@ -190,7 +193,7 @@ class Supervisor:
         if prepare.process is None or prepare.process.returncode != 0:
             raise Refused(f"The database could not be prepared ({prepare.log}):\n{prepare.last_lines()}")
 
-    def _start_app(self, environment: dict[str, str], listening: socket.socket) -> None:
+    def _start_web(self, environment: dict[str, str], listening: socket.socket) -> None:
         memory = Path("/dev/shm")  # noqa: S108 - gunicorn makes its files there with names of its own
         web = [
             *("gunicorn", "wsgi:app", "--bind", f"fd://{listening.fileno()}"),
@@ -199,13 +202,16 @@ class Supervisor:
             *("--worker-tmp-dir", str(memory) if os.access(memory, os.W_OK) else tempfile.gettempdir()),
             "--no-control-socket",
         ]
-        self._app = [
-            self._python("web", web, environment, keep_open=(listening.fileno(),)),
-            *(self._python(f"worker-{queue}", ["jobs.worker", queue], environment) for queue in QUEUES),
-            self._python("schedule", ["jobs.schedule"], environment),
-        ]
-        for child in self._app:
-            child.start()
+        self._run(self._python("web", web, environment, keep_open=(listening.fileno(),)))
+
+    def _start_workers(self, environment: dict[str, str]) -> None:
+        for queue in QUEUES:
+            self._run(self._python(f"worker-{queue}", ["jobs.worker", queue], environment))
+        self._run(self._python("schedule", ["jobs.schedule"], environment))
+
+    def _run(self, child: Child) -> None:
+        self._app.append(child)
+        child.start()
 
     def _wait_until_ready(self, address: str) -> None:
         web = self._app[0]
@@ -286,7 +292,9 @@ def parse(arguments: Sequence[str] | None = None) -> Options:
 
 
 def say(sentence: str) -> None:
-    print(sentence, flush=True)
+    # Nobody may be reading any more; that is no reason to stop.
+    with contextlib.suppress(OSError):
+        print(sentence, flush=True)
 
 
 def _reachable(host: str) -> str:

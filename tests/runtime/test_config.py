@@ -88,5 +88,10 @@ def test_starting_needs_nothing_given() -> None:
     assert OwnServices.from_env({}) == OwnServices(environment="development")
 
 
+def test_an_owner_without_an_app_is_refused() -> None:
+    with pytest.raises(SettingsRefused, match="without DATABASE_URL"):
+        OwnServices.from_env({"DATABASE_OWNER_URL": "postgresql://owner@db/lifecycle"})
+
+
 def test_the_driver_is_named_for_sqlalchemy() -> None:
     assert sqlalchemy_url("postgresql://a@/b?host=/run") == "postgresql+psycopg://a@/b?host=/run"

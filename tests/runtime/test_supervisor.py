@@ -68,6 +68,13 @@ def test_nothing_listens_on_the_network_but_the_web_server_and_the_mailbox(produ
     assert services["redis"].startswith("unix://")
 
 
+def test_only_the_preparation_is_told_the_owners_address(product: Product) -> None:
+    for part in ("gunicorn", "jobs.worker urgent", "jobs.schedule"):
+        environment = Path(f"/proc/{product.child(part)}/environ").read_bytes()
+        assert b"DATABASE_URL=" in environment
+        assert b"DATABASE_OWNER_URL" not in environment
+
+
 def test_a_second_start_on_the_same_data_names_the_first(product: Product) -> None:
     second = Product(product.data, "--no-demo")
     assert second.wait_ended() == 1
