@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from flask import Response, current_app, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from lifecycle.blueprints.boards import boards
 from lifecycle.core.db import db
-from lifecycle.core.errors import NotFound
 from lifecycle.insight.boards.board import find_board, read_touched
 from lifecycle.insight.boards.changes import Change, ChangeReader
 from lifecycle.insight.boards.filters import BoardFilter
 from lifecycle.records.people.models import User
-from lifecycle.records.playbooks.models import Pipeline
 from lifecycle.web.access import has_session, public
 from lifecycle.web.htmx import render_fragment
 from lifecycle.web.reader import reader_id, reader_zone
@@ -33,10 +29,9 @@ def show_changes(slug: str) -> ResponseReturnValue:
         return Response(status=401)
     reader: ChangeReader = current_app.extensions["board_changes"]
     cursor = request.headers.get("X-Board-Cursor", "")[:80]
-    pipeline_id = _pipeline_id(slug)
     if reader.is_too_old(cursor):
         return Response(status=200, headers={"HX-Refresh": "true"})
-    changes, following = reader.since(pipeline_id, cursor)
+    changes, following = reader.since(cursor)
     if not changes:
         return Response(status=204, headers={"X-Board-Cursor": following})
     return _tell(slug, changes, following)
@@ -67,12 +62,3 @@ def _tell(slug: str, changes: list[Change], cursor: str) -> ResponseReturnValue:
     response = render_fragment("boards/changes.html", touched=touched, faces=faces, slug=slug)
     response.headers["X-Board-Cursor"] = cursor
     return response
-
-
-@lru_cache(maxsize=256)
-def _pipeline_id(slug: str) -> int:
-    # A pipeline's identity never changes, so it is looked up once a process; an unknown one is not kept.
-    found = db.session.scalar(select(Pipeline.id).where(Pipeline.slug == slug))
-    if found is None:
-        raise NotFound("There is no such board.")
-    return found

@@ -1,6 +1,6 @@
 """Live boards (E24): one reader thread a process knows what changed, so that a quiet poll costs no query.
 
-A cursor is the moment up to which a browser has seen changes, with a digest of the changes it saw in the
+A cursor names the pipeline and the moment up to which a browser has seen changes, with a digest of the changes it saw in the
 ten seconds before: changes commit out of order, so the window overlaps and the digest tells the rest.
 """
 
@@ -58,25 +58,25 @@ class ChangeReader:
         """Return a cursor for a page that is about to read the board."""
         self._ensure_running()
         at = self._now() - OVERLAP / 2
-        return _cursor(at, self._window(pipeline_id, at))
+        return _cursor(pipeline_id, at, self._window(pipeline_id, at))
 
-    def since(self, pipeline_id: int, cursor: str) -> tuple[list[Change], str]:
+    def since(self, cursor: str) -> tuple[list[Change], str]:
         """Return the changes a browser has not seen, and its next cursor.
 
-        A cursor that cannot be read, or is too old, answers with every change still known.
+        Ask `is_too_old` first: this answers with what is still known.
         """
         self._ensure_running()
-        at, digest = _parse(cursor)
+        pipeline_id, at, digest = _parse(cursor)
         seen = self._window(pipeline_id, at)
         fresh = seen if _digest(seen) != digest else []
         now = self._now()
         # While nothing comes the cursor walks along, so that the window stays short.
         following = now - OVERLAP / 2
-        return fresh, _cursor(following, self._window(pipeline_id, following))
+        return fresh, _cursor(pipeline_id, following, self._window(pipeline_id, following))
 
     def is_too_old(self, cursor: str) -> bool:
-        """Say whether changes since this cursor may have been forgotten: the board must be read anew."""
-        return _parse(cursor)[0] < self._now() - _KEPT + OVERLAP
+        """Say whether changes since this cursor may be forgotten, or it is none: the board must be read anew."""
+        return _parse(cursor)[1] < self._now() - _KEPT + OVERLAP
 
     def _window(self, pipeline_id: int, at: float) -> list[Change]:
         found = []
@@ -139,14 +139,13 @@ def _digest(changes: list[Change]) -> int:
     return sum(change.id * 2_654_435_761 % 2**61 for change in changes) % 2**61 + len(changes)
 
 
-def _cursor(at: float, window: list[Change]) -> str:
-    return f"{at:.3f}.{_digest(window):x}"
+def _cursor(pipeline_id: int, at: float, window: list[Change]) -> str:
+    return f"{pipeline_id}/{at:.3f}/{_digest(window):x}"
 
 
-def _parse(cursor: str) -> tuple[float, int]:
-    seconds, _, digest = cursor.rpartition(".")
+def _parse(cursor: str) -> tuple[int, float, int]:
     try:
-        at = float(seconds)
-        return (at if at > 0 else 0.0), int(digest[:20], 16)
+        pipeline_id, at, digest = cursor.split("/")
+        return int(pipeline_id), float(at), int(digest, 16)
     except ValueError:
-        return 0.0, -1
+        return 0, 0.0, -1

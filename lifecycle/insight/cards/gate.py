@@ -61,6 +61,11 @@ class GateView:
         return f"/cards/{self.card_id}/moves"
 
     @property
+    def field_checks(self) -> list[CheckView]:
+        """The checks that filling in a field mends: they stand together and share one form."""
+        return [check for check in self.checks if _asks_for_field(check)]
+
+    @property
     def may_advance(self) -> bool:
         """Whether nothing but answers is missing."""
         return not self.blocked and not self.refusal
@@ -137,7 +142,12 @@ def _view(subject: Subject, way: Way, report: GateReport, actor: Actor, **typed:
 
 def _most_urgent_first(results: tuple[CheckResult, ...]) -> list[CheckResult]:
     rank = {"blocked": 0, "warning": 1, "waived": 2, "passed": 3}
-    return sorted(results, key=lambda result: rank[result.state])
+    # Fields come first among equals, so that they stand together and are filled in one go.
+    return sorted(results, key=lambda result: (rank[result.state], result.type != "field"))
+
+
+def _asks_for_field(check: CheckView) -> bool:
+    return check.state == "blocked" and check.remedy is not None and check.remedy.kind == "field"
 
 
 def _check(subject: Subject, result: CheckResult, actor: Actor) -> CheckView:
