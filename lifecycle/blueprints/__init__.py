@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from flask import Flask
 
+from lifecycle.blueprints.accounts import accounts
 from lifecycle.blueprints.boards import boards
 from lifecycle.blueprints.cards import cards
+from lifecycle.blueprints.evidence import evidence
+from lifecycle.blueprints.files import files
 from lifecycle.blueprints.health import health
 from lifecycle.blueprints.mailbox import mailbox
 from lifecycle.blueprints.people import people
 from lifecycle.blueprints.playbooks import playbooks
+from lifecycle.blueprints.search import search
 from lifecycle.config import Settings
 
 
@@ -20,5 +24,9 @@ def register_blueprints(app: Flask, settings: Settings) -> None:
     app.register_blueprint(cards)
     app.register_blueprint(boards)
     app.register_blueprint(playbooks)
+    app.register_blueprint(accounts)
+    app.register_blueprint(search)
+    app.register_blueprint(files)
+    app.register_blueprint(evidence)
     if settings.environment != "production":
         app.register_blueprint(mailbox)

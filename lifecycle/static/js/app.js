@@ -14,6 +14,7 @@ import './board-keys.js'
 import './board-live.js'
 import './board-stages.js'
 import './collapse.js'
+import './search.js'
 import './quick-add.js'
 
 window.htmx = htmx
