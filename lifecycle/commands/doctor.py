@@ -10,9 +10,10 @@ from lifecycle.commands.application import application
 from lifecycle.core.clock import now
 from lifecycle.governance.language.model import PipelineDef, PlaybookDef
 from lifecycle.governance.playbooks.compile import compile_document
-from lifecycle.governance.playbooks.doctor import Finding, care_of, examine, examine_setup
+from lifecycle.governance.playbooks.doctor import Finding, care_of, examine
 from lifecycle.governance.playbooks.library import list_current_revisions
 from lifecycle.governance.playbooks.load import find_folder, library_names, load
+from lifecycle.governance.playbooks.setup import examine_setup
 
 
 @click.command()

@@ -5,7 +5,7 @@ A gap is something a stage must have; a warning is something that makes people s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
@@ -100,17 +100,6 @@ def examine(playbook: PlaybookDef, today: date) -> tuple[Finding, ...]:
     for pipeline in playbook.pipelines:
         found += [*_of_stages(playbook, pipeline), *_of_length(pipeline), *_of_moves(pipeline)]
     return tuple(sorted(found, key=lambda finding: finding.level != "gap"))
-
-
-SetupCheck = Callable[[], Iterable[Finding]]
-
-SETUP_CHECKS: Final[list[SetupCheck]] = []
-"""Checks of the installation, each a function that asks the database and returns what it finds."""
-
-
-def examine_setup() -> tuple[Finding, ...]:
-    """Return what is wrong with the installation. Needs an application context."""
-    return tuple(finding for check in SETUP_CHECKS for finding in check())
 
 
 def _owner(playbook: PlaybookDef, stage: StageDef) -> str | None:

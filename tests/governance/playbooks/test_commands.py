@@ -11,6 +11,7 @@ from lifecycle.commands.doctor import doctor
 from lifecycle.commands.playbook import playbook
 from lifecycle.config import Settings
 from lifecycle.governance.playbooks.schema import schema_text
+from tests.factories.people import make_user
 from tests.governance.playbooks.writing import files, spoiled
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -76,7 +77,8 @@ def test_doctor_examines_folders_without_a_database(tmp_path):
 
 
 @pytest.mark.usefixtures("environment", "services")
-def test_publish_then_doctor_on_the_database(tmp_path):
+def test_publish_then_doctor_on_the_database(app, tmp_path):
+    make_user(app, role="manager", departments=["shop", "oven"])
     folder = _write(tmp_path, files())
     trial = _run(playbook, "publish", folder, "--dry-run")
     assert "bakery would become revision 1:" in trial.output

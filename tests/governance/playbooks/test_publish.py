@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from lifecycle.core.db import db, transaction
 from lifecycle.core.errors import Invalid, NotFound, NotPermitted
 from lifecycle.governance.language.errors import BrokenPlaybook
+from lifecycle.governance.moves.create import create_card
 from lifecycle.governance.playbooks.library import (
     current,
     current_revision_id,
@@ -24,10 +26,13 @@ from lifecycle.governance.playbooks.library import (
 from lifecycle.governance.playbooks.load import LIBRARY, digest
 from lifecycle.governance.playbooks.migration import plan_migration
 from lifecycle.governance.playbooks.publish import Published, preview, publish
+from lifecycle.records.accounts.models import Account
+from lifecycle.records.cards.models import Card
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.people.actor import SYSTEM, Actor
 from lifecycle.records.people.models import Department
 from lifecycle.records.playbooks.models import Pipeline, PlaybookRevision, Stage
+from tests.factories.people import make_user
 from tests.governance.playbooks.writing import files, spoiled
 
 BISCUITS = "  biscuits: { next_action: Cool, leave: [{ evidence: picture }] }\n"
@@ -40,13 +45,17 @@ def context(app: Flask, services) -> Iterator[None]:
 
 
 def _publish(texts: dict[str, str] | None = None) -> Published:
-    with transaction():
-        return publish(texts or files(), SYSTEM)
+    return publish_in_transaction(texts or files())
 
 
 def _stages() -> dict[str, Stage]:
     db.session.expire_all()
     return {stage.key: stage for stage in db.session.scalars(select(Stage).order_by(Stage.position))}
+
+
+def publish_in_transaction(texts: dict[str, str]) -> Published:
+    with transaction():
+        return publish(texts, SYSTEM)
 
 
 @pytest.mark.usefixtures("context")
@@ -212,5 +221,57 @@ def test_two_publishers_take_turns(app, services):
     assert sorted(numbers) == [1, 2, 3, 4]
 
 
-def test_refusing_a_change_of_kind_is_a_sentence():
-    assert issubclass(Invalid, Exception)
+class TestWithCards:
+    """What publishing does not do to cards that stand in its stages."""
+
+    @pytest.fixture
+    def card(self, app, services, context) -> uuid.UUID:
+        person = make_user(app)
+        _publish()
+        with transaction():
+            account = Account(name="Corner café")
+            db.session.add(account)
+            db.session.flush()
+            card = create_card(
+                "bakery.orders",
+                actor=person.actor,
+                channel="page",
+                account_id=account.id,
+                title="Twelve rye",
+                owner_id=person.id,
+            )
+        return card.id
+
+    def test_a_stage_that_holds_cards_keeps_its_kind(self, card):
+        wrong = spoiled("orders", "  baking:\n", "  baking:\n    kind: won\n")
+        wrong["orders.yaml"] = wrong["orders.yaml"].replace("  asked:\n", "  asked:\n    kind: lost\n")
+        wrong["orders.yaml"] = wrong["orders.yaml"].replace(
+            "stages:\n", "stages:\n  new: { next_action: Look, leave: [{ evidence: picture }] }\n"
+        )
+        wrong["orders.yaml"] = wrong["orders.yaml"][: wrong["orders.yaml"].index("moves:")]
+        for act in (publish_in_transaction, preview):
+            with pytest.raises(Invalid) as refused:
+                act(wrong)
+            assert refused.value.sentence == (
+                "Orders: the stage Asked is 'open' and 1 card stands in it, so it cannot become 'lost'. "
+                "Move the cards first, or give the stage another key."
+            )
+        assert current("bakery").pipeline("orders").find_stage("new") is None
+
+    def test_a_card_keeps_the_revision_it_runs_on(self, card):
+        before = current_revision_id("bakery")
+        after = _publish(spoiled("orders", "4 business hours", "2 business hours")).revision_id
+        assert before != after
+        assert db.session.scalar(select(Card.revision_id).where(Card.id == card)) == before
+
+    def test_a_migration_plan_names_the_stages_that_are_gone(self, card):
+        later = _publish(spoiled("orders", "4 business hours", "2 business hours")).revision_id
+        plan = plan_migration("bakery.orders", later)
+        assert [(each.name, each.cards, each.is_kept) for each in plan.stages] == [("Asked", 1, True)]
+        assert plan.stranded == ()
+        renamed = (
+            files()["orders.yaml"].replace("  asked:\n", "  enquired:\n").replace("to: asked", "to: enquired")
+        )
+        without = _publish(files(orders=renamed)).revision_id
+        plan = plan_migration("bakery.orders", without)
+        assert [(each.stage, each.cards, each.is_kept) for each in plan.stranded] == [("asked", 1, False)]

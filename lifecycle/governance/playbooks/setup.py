@@ -1,0 +1,99 @@
+"""Whether the installation can do what its playbooks ask: the people they name exist."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from sqlalchemy import select
+
+from lifecycle.core.db import db
+from lifecycle.governance.gates.checks.registry import check_types
+from lifecycle.governance.language.model import PlaybookDef
+from lifecycle.governance.playbooks.doctor import Finding
+from lifecycle.governance.playbooks.library import list_current_revisions
+from lifecycle.records.people.actor import Actor
+from lifecycle.records.people.models import User
+from lifecycle.records.people.permissions import holds_role
+
+SetupCheck = Callable[[], Iterable[Finding]]
+
+
+def examine_setup() -> tuple[Finding, ...]:
+    """Return what is wrong with the installation. Needs an application context."""
+    return tuple(finding for check in SETUP_CHECKS for finding in check())
+
+
+def named_people() -> Iterator[Finding]:
+    """Name every address in a playbook that belongs to nobody who can log in."""
+    addresses = {user.email.lower() for user in _working_users()}
+    for revision in list_current_revisions():
+        for place, address in _addresses(revision.playbook):
+            if address.lower() not in addresses:
+                sentence = f"Nobody who works here has the address {address}."
+                yield Finding("gap", place, sentence, "Invite them, or name somebody else in the playbook.")
+
+
+def held_roles() -> Iterator[Finding]:
+    """Name every role that a playbook gives a say and that only administrators could exercise."""
+    actors = [Actor.of(user) for user in _working_users() if user.role != "admin"]
+    for revision in list_current_revisions():
+        playbook = revision.playbook
+        for role in sorted(_roles(playbook)):
+            if not any(holds_role(actor, role) for actor in actors):
+                yield Finding(
+                    "warning",
+                    playbook.key,
+                    f"Nobody holds the role '{playbook.name_of(role)}'; administrators stand in.",
+                    "Give somebody the role or the department.",
+                )
+
+
+def staffed_departments() -> Iterator[Finding]:
+    """Name every department whose stages look for an owner among its members, and that has none."""
+    staffed = {department.key for user in _working_users() for department in user.departments}
+    for revision in list_current_revisions():
+        for pipeline in revision.playbook.pipelines:
+            for stage in pipeline.stages:
+                if stage.owner_rule in ("round_robin", "least_loaded") and stage.department not in staffed:
+                    name = revision.playbook.departments[stage.department].name
+                    place = f"{pipeline.slug}: {stage.name}"
+                    yield Finding(
+                        "gap", place, f"{name} has no members to own its cards.", "Add somebody to it."
+                    )
+
+
+SETUP_CHECKS: Final[list[SetupCheck]] = [named_people, held_roles, staffed_departments]
+"""Every check of the installation: a function that asks the database and returns what it finds."""
+
+
+def _working_users() -> list[User]:
+    """Return who can log in."""
+    return list(
+        db.session.scalars(
+            select(User).where(User.is_active, User.password_hash.is_not(None)).order_by(User.email)
+        )
+    )
+
+
+def _addresses(playbook: PlaybookDef) -> Iterator[tuple[str, str]]:
+    if playbook.process_owner and "@" in playbook.process_owner:
+        yield f"{playbook.key}: process owner", playbook.process_owner
+    for pipeline in playbook.pipelines:
+        for stage in pipeline.stages:
+            if "@" in stage.owner_rule:
+                yield f"{pipeline.slug}: {stage.name}", stage.owner_rule
+
+
+def _roles(playbook: PlaybookDef) -> set[str]:
+    """Return every role that may waive, approve, be given a task or take a way of its own."""
+    found: set[str] = set()
+    for pipeline in playbook.pipelines:
+        found |= {edge.by for edge in pipeline.edges if edge.by}
+        for stage in pipeline.stages:
+            found |= {task.assignee for task in stage.tasks if task.assignee != "owner"}
+            for check in (*stage.enter, *stage.leave):
+                found |= {check.waive} if check.waive else set()
+                references = check_types()[check.type].references(check.params)
+                found |= {reference.name for reference in references if reference.kind == "role"}
+    return found
