@@ -11,10 +11,17 @@ from zoneinfo import ZoneInfo
 DateOrder = Literal["year-month-day", "day-month-year", "month-day-year"]
 ORDERS: tuple[DateOrder, ...] = ("year-month-day", "day-month-year", "month-day-year")
 
-_TIME = r"(?:[T ,]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d+)?)?\s*(?P<half>[AaPp][Mm])?\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?)?"
+_TIME = (
+    r"(?:[T ,]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:\.\d+)?)?"
+    r"\s*(?P<half>[AaPp][Mm])?\s*(?P<zone>Z|[+-]\d{2}:?\d{2})?)?"
+)
 _YEAR_FIRST = re.compile(rf"(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}}){_TIME}")
-_YEAR_LAST = re.compile(rf"(?P<first>\d{{1,2}})[-/. ](?P<second_part>\d{{1,2}})[-/. ](?P<year>\d{{4}}){_TIME}")
-_DAY_NAMED = re.compile(rf"(?P<day>\d{{1,2}})[-/. ]+(?P<name>[A-Za-z]{{3,9}})\.?[-/., ]+(?P<year>\d{{4}}){_TIME}")
+_YEAR_LAST = re.compile(
+    rf"(?P<first>\d{{1,2}})[-/. ](?P<second_part>\d{{1,2}})[-/. ](?P<year>\d{{4}}){_TIME}"
+)
+_DAY_NAMED = re.compile(
+    rf"(?P<day>\d{{1,2}})[-/. ]+(?P<name>[A-Za-z]{{3,9}})\.?[-/., ]+(?P<year>\d{{4}}){_TIME}"
+)
 _NAME_DAY = re.compile(rf"(?P<name>[A-Za-z]{{3,9}})\.? +(?P<day>\d{{1,2}}),? +(?P<year>\d{{4}}){_TIME}")
 _SHORT_YEAR = re.compile(r"\d{1,2}[-/. ]\d{1,2}[-/. ]\d{2}")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -82,7 +89,7 @@ class OrderEvidence:
             )
         else:
             sentence = (
-                f"{self.either:,} dates in “{self.column}” can be read two ways, and no other date settles it. "
+                f"{self.either:,} dates in “{self.column}” can be read two ways, and no other settles it. "
                 "Does the day come first, or the month?"
             )
         readings = [
@@ -120,7 +127,9 @@ def read_date(text: str, order: DateOrder, zone: ZoneInfo) -> Moment:
     if _SHORT_YEAR.fullmatch(written):
         raise DateRefused("Write the year with four digits.")
     if re.fullmatch(r"\d{5}(\.\d+)?", written):
-        raise DateRefused("This is a spreadsheet's number for a date; format the column as a date and save again.")
+        raise DateRefused(
+            "This is a spreadsheet's number for a date; format the column as a date and save again."
+        )
     raise DateRefused("This is not a date; write it like 2026-11-30.")
 
 

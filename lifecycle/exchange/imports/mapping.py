@@ -26,7 +26,6 @@ IMPORTER = "importer"
 HOLDING_NAME = "Imported without an account"
 
 
-
 def _as_zone(name: str) -> str:
     try:
         ZoneInfo(name)
@@ -216,7 +215,7 @@ def unmet(
     if account.file or account.fields or account.website or account.phone or account.notes:
         if accounts_header is None:
             found.append(
-                f"The map takes account fields from {shown(account.file or 'a second file')}; give that file too."
+                f"The map takes account fields from {shown(account.file or 'a second file')}; give it too."
             )
         else:
             found += _unknown_account_columns(account, accounts_header)
@@ -276,10 +275,13 @@ def _unmet_fields(
             continue
         if key in playbook.fields:
             other = playbook.fields[key].of
-            found.append(f"{key} is a field of the {other}, not of the {owner}; put it under the {other}'s fields.")
+            found.append(
+                f"{key} is a field of the {other}, not of the {owner}; put it under the {other}'s fields."
+            )
         else:
             found.append(
-                f"The playbook of {pipeline.slug} has no {owner} field “{shown(key)}”; {nearest(key, known)}. "
+                f"The playbook of {pipeline.slug} has no {owner} field “{shown(key)}”; "
+                f"{nearest(key, known)}. "
                 "Add it to the playbook, or take it out of the map; the row as it came is kept in any case."
             )
     return found
@@ -294,7 +296,9 @@ def _unmet_stages(mapping: CardMap, pipeline: PipelineDef) -> list[str]:
     if stage.column is not None and not stage.values:
         found.append(f"stage.values: say which stage each word in “{shown(stage.column)}” means.")
     named = [*stage.values.values(), *mapping.entered, *([stage.always] if stage.always else [])]
-    for key in dict.fromkeys(named):
-        if key not in keys:
-            found.append(f"{pipeline.slug} has no stage “{shown(key)}”; {nearest(key, keys)}.")
+    found += [
+        f"{pipeline.slug} has no stage “{shown(key)}”; {nearest(key, keys)}."
+        for key in dict.fromkeys(named)
+        if key not in keys
+    ]
     return found

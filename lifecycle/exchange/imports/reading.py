@@ -160,10 +160,14 @@ def survey(source: CsvText) -> tuple[int, list[ColumnFacts]]:
 
 def _decode(name: str, content: bytes) -> tuple[str, tuple[str, ...]]:
     if len(content) > MOST_BYTES:
-        raise Invalid(f"“{name}” is larger than {MOST_BYTES // 1024 // 1024} MB. Split it into several files.")
+        raise Invalid(
+            f"“{name}” is larger than {MOST_BYTES // 1024 // 1024} MB. Split it into several files."
+        )
     for mark, what in _NOT_TEXT:
         if content.startswith(mark):
-            raise Invalid(f"“{name}” is {what}, not a CSV file. Save the sheet as “CSV UTF-8” and choose that.")
+            raise Invalid(
+                f"“{name}” is {what}, not a CSV file. Save the sheet as “CSV UTF-8” and choose that."
+            )
     for mark, codec, called in _MARKS:
         if content.startswith(mark):
             return _decoded(name, content, codec, called)
@@ -229,6 +233,12 @@ def _header(name: str, text: str, delimiter: str, header_number: int) -> tuple[s
         raise Invalid(f"“{name}” has no header: its first row must name the columns.")
     if len(cells) > MOST_COLUMNS:
         raise Invalid(f"“{name}” has {len(cells):,} columns; at most {MOST_COLUMNS} can be read.")
+    _refuse_names(name, cells)
+    return tuple(cells)
+
+
+def _refuse_names(name: str, cells: Sequence[str]) -> None:
+    folded: dict[str, int] = {}
     for position, cell in enumerate(cells, start=1):
         if not cell:
             raise Invalid(f"Column {position} of “{name}” has no name in the header. Name it or delete it.")
@@ -237,12 +247,9 @@ def _header(name: str, text: str, delimiter: str, header_number: int) -> tuple[s
                 f"The name of column {position} of “{name}” is longer than {LONGEST_HEADER} characters. "
                 "Its first row must name the columns."
             )
-    folded: dict[str, int] = {}
-    for position, cell in enumerate(cells, start=1):
         before = folded.setdefault(cell.casefold(), position)
         if before != position:
             raise Invalid(f"Columns {before} and {position} of “{name}” are both called “{cell}”. Rename one.")
-    return tuple(cells)
 
 
 def _records(name: str, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:

@@ -187,7 +187,9 @@ class _Reading:
         """Read everything, so that all that is wrong is told at once."""
         for column, cell in self._cells.items():
             if len(cell) > LARGEST_TEXT:
-                self._refuse(column, f"This has {len(cell):,} characters; at most {LARGEST_TEXT:,} are taken.")
+                self._refuse(
+                    column, f"This has {len(cell):,} characters; at most {LARGEST_TEXT:,} are taken."
+                )
         if self.problems:
             return self.problems
         external_id = self._external_id()
@@ -238,7 +240,9 @@ class _Reading:
         columns = self._map.id_columns
         external_id = " / ".join(self._text(column) for column in columns)
         if not all(self._text(column) for column in columns):
-            self._refuse(columns[0], "This row has no identifier, so a second import could not know it again.")
+            self._refuse(
+                columns[0], "This row has no identifier, so a second import could not know it again."
+            )
         elif len(external_id) > LONGEST_ID:
             self._refuse(columns[0], f"An identifier may have {LONGEST_ID} characters.")
         else:
@@ -277,7 +281,9 @@ class _Reading:
         if not name and not email:
             return None, None
         if not self._text(self._map.account.column):
-            self._refuse(contact.name or contact.email, "A contact needs an account, and this row names none.")
+            self._refuse(
+                contact.name or contact.email, "A contact needs an account, and this row names none."
+            )
             return None, None
         try:
             values = read_contact({"name": name or email, "email": email}, {})
@@ -322,7 +328,9 @@ class _Reading:
         written = self._text(column)
         key = self._reader._stages.get(_folded(written))  # noqa: SLF001
         if key is None:
-            sentence = f"The map says no stage for “{written[:60]}”." if written else "This row names no stage."
+            sentence = (
+                f"The map says no stage for “{written[:60]}”." if written else "This row names no stage."
+            )
             self._refuse(column, sentence)
         return key
 
@@ -350,7 +358,7 @@ class _Reading:
                 names = {each.key: each.name for each in self._reader._pipeline.stages}  # noqa: SLF001
                 self._refuse(
                     self._map.entered[later.stage],
-                    f"{names[later.stage]} was entered before {names[earlier.stage]}; the dates are in no order.",
+                    f"{names[later.stage]} was entered before {names[earlier.stage]}; look at both dates.",
                 )
         return tuple(entered), False
 
@@ -483,7 +491,9 @@ def _account_problem(
     number: int, source: CsvText, template: str, cells: Mapping[str, str], sentence: str
 ) -> Problem:
     value = one_line(_fill(template, cells))[:LONGEST_SHOWN]
-    return Problem(number, f"{sentence} The account comes without it.", f"{source.name}: {template[:80]}", value)
+    return Problem(
+        number, f"{sentence} The account comes without it.", f"{source.name}: {template[:80]}", value
+    )
 
 
 def _fill(template: str, cells: Mapping[str, str]) -> str:

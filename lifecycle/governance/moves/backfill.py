@@ -88,7 +88,7 @@ def get_board(slug: str) -> Board:
     revision_id = current_revision_id(row)
     playbook = of_revision(revision_id)
     ids = db.session.execute(select(Stage.key, Stage.id).where(Stage.pipeline_id == row.id))
-    return Board(row, revision_id, playbook, playbook.pipeline(row.key), dict(ids.tuples().all()))
+    return Board(row, revision_id, playbook, playbook.pipeline(row.key), {key: stage for key, stage in ids})
 
 
 def backfill_visits(

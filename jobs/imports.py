@@ -1,0 +1,47 @@
+"""Jobs that go through an import's file. Each is safe to run twice: a live run is not disturbed."""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy import select
+
+from lifecycle.core.clock import now
+from lifecycle.core.db import db
+from lifecycle.core.errors import Conflict
+from lifecycle.core.queue import BULK, enqueue
+from lifecycle.exchange.imports.models import CardImport
+from lifecycle.exchange.imports.run import SILENCE, check_import, run_import
+
+log = logging.getLogger(__name__)
+
+
+def check(import_id: int) -> None:
+    """Go through the file without writing to the board."""
+    try:
+        check_import(import_id)
+    except Conflict as refusal:
+        log.info("import %s is not checked: %s", import_id, refusal.sentence)
+
+
+def run(import_id: int) -> None:
+    """Put the file's cards on the board."""
+    try:
+        run_import(import_id)
+    except Conflict as refusal:
+        log.info("import %s is not run: %s", import_id, refusal.sentence)
+
+
+def resume_silent() -> int:
+    """Queue again what was asked for and lost, or died; return how many. For the sweeper, every minute."""
+    rows = db.session.execute(
+        select(CardImport.id, CardImport.state).where(
+            CardImport.state.in_(("checking", "running")),
+            (CardImport.seen_at < now() - SILENCE)
+            | (CardImport.seen_at.is_(None) & (CardImport.created_at < now() - SILENCE)),
+        )
+    ).all()
+    db.session.rollback()
+    for import_id, state in rows:
+        enqueue(BULK, "jobs.imports.check" if state == "checking" else "jobs.imports.run", import_id)
+    return len(rows)
