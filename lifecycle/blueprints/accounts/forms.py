@@ -55,7 +55,11 @@ class AccountForm(_Form):
     owner_id = SelectField("Owner", validate_choice=False)
     segment = SelectField("Segment", validate_choice=False)
     country = SelectField("Country", validate_choice=False)
-    website = URLField("Website", render_kw={"autocomplete": "off", "inputmode": "url", "type": "text"})
+    website = URLField(
+        "Website",
+        description="Like https://example.com.",
+        render_kw={"autocomplete": "off", "inputmode": "url", "type": "text"},
+    )
     phone = TelField(
         "Phone", description="With its country, like +34 912 345 678.", render_kw={"autocomplete": "off"}
     )

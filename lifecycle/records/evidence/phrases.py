@@ -111,9 +111,9 @@ CHANNELS: dict[str, str] = {
 
 # Columns of a card that an edit of its details names by key.
 DETAILS: dict[str, str] = {
-    "title": "title",
-    "value_amount": "value",
-    "value_currency": "currency",
-    "contact_id": "contact",
-    "owner_id": "owner",
+    "title": "Title",
+    "value_amount": "Value",
+    "value_currency": "Currency",
+    "contact_id": "Contact",
+    "owner_id": "Owner",
 }

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Row, Text, cast, literal, or_, select, tup
 
 from lifecycle.core.db import db
 from lifecycle.records.accounts.countries import country_name
+from lifecycle.records.accounts.fields import ACCOUNT_FIELDS, CONTACT_FIELDS
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.evidence.phrases import CHANNELS, DETAILS, GROUPS, PHRASES, Phrase
@@ -22,6 +23,7 @@ from lifecycle.records.playbooks.models import Stage
 
 EMPTY = "empty"
 _LONGEST_VALUE = 300
+_OWN_LABELS = frozenset({*ACCOUNT_FIELDS.values(), *CONTACT_FIELDS.values(), *DETAILS.values()})
 # How a field's stored value reads, by field key; None where the reader knows nothing better.
 ShowValue = Callable[[str, Any], str | None]
 
@@ -217,7 +219,7 @@ class _Reader:
             "from": _stage(data.get("from")),
             "to": _stage(data.get("to")),
             "back_to": self._names.get(f"stage {back_to}", _words(back_to)) or "its stage",
-            "changed": _listed([change.name for change in changes]) or "something",
+            "changed": _listed([self._spoken(change.name) for change in changes]) or "something",
             "after": str(after.get("text") or EMPTY) if isinstance(after, dict) else "",
             "name": str(data.get("name") or data.get("title") or ""),
             "decision": str(data.get("decision") or "decided on"),
@@ -252,11 +254,18 @@ class _Reader:
             if assignee:
                 yield f"For {assignee}"
         if kind in ("account.created", "contact.created", "account.imported", "contact.imported"):
-            for key, value in (data.get("values") or {}).items():
-                if key != "name":
-                    yield f"{_words(DETAILS.get(key, key)).capitalize()}: {self._value(key, value)}"
+            labels = ACCOUNT_FIELDS if kind.startswith("account.") else CONTACT_FIELDS
+            values = data.get("values") or {}
+            for key, label in labels.items():
+                if key != "name" and key in values:
+                    yield f"{label}: {self._value(key, values[key])}"
         if data.get("outcome"):
             yield f"Outcome: {_words(str(data['outcome']))}"
+
+    @staticmethod
+    def _spoken(name: str) -> str:
+        # Our own labels begin small within a sentence; a playbook's names stay as they were written.
+        return name.lower() if name in _OWN_LABELS else name
 
     def _value(self, key: str, value: Any) -> str:
         if value in (None, "", []):

@@ -117,8 +117,8 @@ def _find_headless(account_id: uuid.UUID | None, found: Verification) -> None:
 
 
 def _stream(query: Select[*tuple[Any, ...]]) -> Iterator[Row[*tuple[Any, ...]]]:
-    # Core, not ORM: entities would gather in the session.
-    result = db.session.connection().execution_options(yield_per=_BATCH).execute(query)
+    # An option of the statement: set on the connection, it would outlive this in the session.
+    result = db.session.execute(query, execution_options={"yield_per": _BATCH})
     try:
         yield from result
     finally:
