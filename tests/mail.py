@@ -34,9 +34,8 @@ def text_of(message: EmailMessage, kind: str = "plain") -> str:
     """Return a message's plain text, or its HTML."""
     part = message.get_body((kind,))
     assert part is not None
-    content = part.get_content()
-    assert isinstance(content, str)
-    return content
+    content: str = part.get_content()
+    return content.replace("\r\n", "\n")
 
 
 def link_in(message: EmailMessage, path: str) -> str:

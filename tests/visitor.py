@@ -42,7 +42,6 @@ class Visitor:
     def log_in(self, person: Person, password: str | None = None) -> TestResponse:
         return self.send("/login", email=person.email, password=password or person.password)
 
-    @property
     def is_logged_in(self) -> bool:
         return self.open("/profile").status_code == 200
 

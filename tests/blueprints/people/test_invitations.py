@@ -50,7 +50,7 @@ def test_an_invited_person_comes_in_with_a_password_of_their_own(app: Flask, smt
     page = visitor.open(link)
     assert "Welcome, Grace Hopper" in page.text
     assert visitor.send(link, page=link, **ACCEPTANCE).location == "/"
-    assert visitor.is_logged_in
+    assert visitor.is_logged_in()
     user = grace(app)
     assert (user.name, user.role, user.time_zone, user.standing) == (
         "Grace B. Hopper",

@@ -39,7 +39,7 @@ def test_logging_in_leads_to_the_page_that_was_asked_for(app: Flask) -> None:
         password=person.password,
     )
     assert (answer.status_code, answer.location) == (303, "/profile?tab=1")
-    assert visitor.is_logged_in
+    assert visitor.is_logged_in()
     assert recorded(app, "user.session.started")[0]["actor"]["id"] == str(person.id)
 
 
@@ -65,7 +65,7 @@ def test_an_unknown_address_and_a_wrong_password_are_answered_alike(app: Flask) 
         assert email in answer.text
         answers.add(answer.text.replace(email, ""))
     assert len({text.split("<main")[1].split("csrf_token")[0] for text in answers}) == 1
-    assert not visitor.is_logged_in
+    assert not visitor.is_logged_in()
     faults = [body["data"]["fault"] for body in recorded(app, "user.session.refused")]
     assert sorted(faults) == ["deactivated", "invited", "unknown address", "wrong password"]
 
@@ -178,9 +178,9 @@ def test_whoever_is_logged_in_is_led_on_from_the_log_in_page(app: Flask) -> None
 def test_logging_out_needs_a_post(app: Flask) -> None:
     visitor = logged_in(app, make_user(app))
     assert visitor.open("/logout").status_code == 405
-    assert visitor.is_logged_in
+    assert visitor.is_logged_in()
     assert visitor.send("/logout", page="/profile").location == "/login"
-    assert not visitor.is_logged_in
+    assert not visitor.is_logged_in()
     assert len(recorded(app, "user.session.ended")) == 1
 
 
@@ -203,5 +203,5 @@ def test_a_raised_epoch_signs_out_every_browser(app: Flask) -> None:
     first, second = logged_in(app, person), logged_in(app, person)
     with app.app_context(), transaction():
         rules.sign_out_everywhere(db.session.get_one(User, person.id))
-    assert not first.is_logged_in
-    assert not second.is_logged_in
+    assert not first.is_logged_in()
+    assert not second.is_logged_in()

@@ -33,8 +33,8 @@ def test_the_link_sets_a_new_password_once_and_signs_out_everywhere(app: Flask, 
     link = ask(app, smtp_sink, person)
     visitor = Visitor(app)
     assert visitor.send(link, page=link, password=NEW).location == "/"
-    assert visitor.is_logged_in
-    assert not elsewhere.is_logged_in
+    assert visitor.is_logged_in()
+    assert not elsewhere.is_logged_in()
     assert Visitor(app).log_in(person).status_code == 422
     assert Visitor(app).log_in(person, NEW).status_code == 303
     assert Visitor(app).open(link).status_code == 404

@@ -37,8 +37,8 @@ def test_a_new_password_signs_out_the_others_and_not_this_one(app: Flask) -> Non
     here, elsewhere = logged_in(app, person), logged_in(app, person)
     answer = here.send("/profile/password", page="/profile", current=person.password, password=NEW)
     assert answer.location == "/profile"
-    assert here.is_logged_in
-    assert not elsewhere.is_logged_in
+    assert here.is_logged_in()
+    assert not elsewhere.is_logged_in()
     assert Visitor(app).log_in(person, NEW).status_code == 303
 
 
@@ -62,5 +62,5 @@ def test_other_browsers_can_be_signed_out(app: Flask) -> None:
     person = make_user(app)
     here, elsewhere = logged_in(app, person), logged_in(app, person)
     assert here.send("/profile/session-ends", page="/profile").status_code == 303
-    assert here.is_logged_in
-    assert not elsewhere.is_logged_in
+    assert here.is_logged_in()
+    assert not elsewhere.is_logged_in()

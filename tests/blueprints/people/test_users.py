@@ -100,11 +100,11 @@ def test_a_deactivated_user_is_out_at_once_and_can_come_back(app: Flask) -> None
     visitor = logged_in(app, other)
     page = f"/users/{other.id}"
     assert admin.send(f"{page}/deactivations", page=page).location == page
-    assert not visitor.is_logged_in
+    assert not visitor.is_logged_in()
     assert visitor.log_in(other).status_code == 422
     assert admin.send(f"{page}/reactivations", page=page).location == page
     # The old session stays dead.
-    assert not visitor.is_logged_in
+    assert not visitor.is_logged_in()
     assert visitor.log_in(other).status_code == 303
 
 

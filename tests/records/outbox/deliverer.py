@@ -1,0 +1,107 @@
+"""A real process that delivers, so that it can be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from flask import Flask
+
+from lifecycle.config import Settings
+from lifecycle.core.db import db, transaction
+from lifecycle.records.outbox.compose import send_message
+from lifecycle.records.outbox.models import OutboxMessage
+
+_PROGRAM = """
+from lifecycle.app import create_app
+from lifecycle.records.outbox.deliver import deliver_due
+app = create_app()
+print("ready", flush=True)
+input()
+with app.app_context():
+    print(deliver_due()[0], flush=True)
+"""
+
+
+@dataclass
+class Deliverer:
+    """A process that waits for `begin`, delivers what is due and says how much it was."""
+
+    process: subprocess.Popen[str]
+
+    def begin(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+
+    def sent(self) -> int:
+        assert self.process.stdout
+        return int(self.process.stdout.readline())
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+@contextmanager
+def deliverer(settings: Settings, smtp_url: str | None = None) -> Iterator[Deliverer]:
+    """A deliverer that is ready to begin; it is gone afterwards, whatever happened."""
+    environment = {
+        **os.environ,
+        "LIFECYCLE_ENV": "testing",
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "SMTP_URL": smtp_url or settings.smtp_url,
+        "SECRET_KEY": settings.secret_key,
+    }
+    command = [sys.executable, "-c", _PROGRAM]
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        try:
+            yield Deliverer(process)
+        finally:
+            process.kill()
+
+
+def owe(app: Flask, number: int = 1, *, resend_if_unsure: bool = False) -> None:
+    """Owe somebody `number` messages."""
+    with app.app_context(), transaction():
+        for each in range(number):
+            send_message(
+                "test",
+                to_address=f"to{each}@demo.example",
+                to_name="Grace Hopper",
+                subject=f"Message {each}",
+                text="Hello.\n.\n.Hidden dot\n",
+                html="<p>Hello.</p>",
+                resend_if_unsure=resend_if_unsure,
+            )
+
+
+def states(app: Flask) -> list[str]:
+    """The state of every message."""
+    with app.app_context():
+        return list(db.session.scalars(sa.select(OutboxMessage.state).order_by(OutboxMessage.id)))
+
+
+def only_message(app: Flask) -> OutboxMessage:
+    with app.app_context():
+        return db.session.scalars(sa.select(OutboxMessage)).one()
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Wait until something is so; fail when it does not become so."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it never became so"
+        time.sleep(0.02)
