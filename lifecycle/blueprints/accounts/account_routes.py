@@ -16,7 +16,7 @@ from lifecycle.core.errors import Conflict, Invalid
 from lifecycle.core.text import one_line
 from lifecycle.insight.accounts import cards_of_account, read_facts
 from lifecycle.records.accounts import changes, queries
-from lifecycle.records.accounts.countries import countries, country_name
+from lifecycle.records.accounts.countries import countries, country_name, find_country
 from lifecycle.records.accounts.fields import ACCOUNT_FIELDS
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.evidence.timeline import timeline_of_account
@@ -52,10 +52,15 @@ def list_accounts() -> ResponseReturnValue:
         people=queries.working_users(),
         segments=_segments(facts.segments()),
         segment_name=facts.segment_name,
-        country_list=[(code, country_name(code)) for code in queries.used_values(Account.country)],
+        country_list=_countries(),
         country_name=country_name,
         can_edit=can(current_actor(), "accounts.edit"),
     )
+
+
+def _countries() -> list[tuple[str, str]]:
+    codes = {find_country(value) or value for value in queries.used_values(Account.country)}
+    return sorted(((code, country_name(code)) for code in codes), key=lambda pair: pair[1].casefold())
 
 
 def _segments(declared: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -171,7 +176,10 @@ def show_account_form(account_id: uuid.UUID) -> ResponseReturnValue:
     """Show the form that edits an account."""
     require(current_actor(), "accounts.edit")
     account = queries.get_account(account_id)
-    return _edit_page(account, AccountForm(formdata=None, obj=account))
+    form = AccountForm(formdata=None, obj=account)
+    # A card's field may have kept the country by its name.
+    form.country.data = find_country(account.country or "") or account.country
+    return _edit_page(account, form)
 
 
 @accounts.post("/accounts/<uuid:account_id>")

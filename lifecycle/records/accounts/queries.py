@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from lifecycle.core.db import db
 from lifecycle.core.errors import NotFound
 from lifecycle.core.text import contains_word, folded, one_line, search_words, starts_with
+from lifecycle.records.accounts.countries import country_name, find_country
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card
 from lifecycle.records.people.models import User
@@ -153,8 +154,14 @@ def _account_conditions(wanted: AccountFilter) -> list[ColumnElement[bool]]:
     if wanted.segment:
         conditions.append(Account.segment == one_line(wanted.segment))
     if wanted.country:
-        conditions.append(Account.country == one_line(wanted.country))
+        conditions.append(_in_country(one_line(wanted.country)))
     return conditions
+
+
+def _in_country(country: str) -> ColumnElement[bool]:
+    # Cards and imports may have kept a country by its name where the account's form keeps its code.
+    code = find_country(country) or country
+    return func.lower(Account.country).in_({code.lower(), country_name(code).lower()})
 
 
 def list_contacts(wanted: ContactFilter) -> Page:

@@ -63,6 +63,7 @@ class TimelineEntry:
     notes: tuple[str, ...] = ()
     quote: str | None = None
     happened_at: datetime | None = None
+    address: str | None = None
     file_id: uuid.UUID | None = None
 
     def sentence(self, card: str = "it") -> str:
@@ -207,7 +208,8 @@ class _Reader:
             changes=changes,
             notes=tuple(self._notes(row.kind, data)),
             quote=_quote(data),
-            happened_at=_moment(data.get("happened_at")),
+            happened_at=_moment(data.get("happened_at") or data.get("held_at")),
+            address=_address(data.get("url")),
             file_id=_uuid(data.get("file")),
         )
 
@@ -222,11 +224,10 @@ class _Reader:
             "changed": _listed([self._spoken(change.name) for change in changes]) or "something",
             "after": str(after.get("text") or EMPTY) if isinstance(after, dict) else "",
             "name": str(data.get("name") or data.get("title") or ""),
-            "decision": str(data.get("decision") or "decided on"),
-            **{
-                key: _first(data, key, f"{key}_name", f"{key}_title", "name", "key")
-                for key in ("check", "approval", "item", "meeting", "task", "attachment")
-            },
+            "what": str(data.get("what") or "something"),
+            "role": _words(str(data.get("role") or "somebody")),
+            # `engaged.leave.field.pain`: its last part says what it is about.
+            "check": _words(str(data.get("check") or "a check").rpartition(".")[2]),
         }
 
     def _changes(self, data: Mapping[str, Any]) -> tuple[Change, ...]:
@@ -244,23 +245,39 @@ class _Reader:
 
     def _notes(self, kind: str, data: Mapping[str, Any]) -> Iterator[str]:
         """Further facts, one line each."""
+        if kind == "card.stage.entered":
+            yield from self._move_notes(data)
+        elif kind == "card.next_action.set":
+            yield from self._action_notes(data)
+        elif kind in ("account.created", "contact.created"):
+            yield from self._creation_notes(kind, data)
+        elif kind.startswith("card.approval."):
+            yield from self._pairs(data.get("of"))
+        else:
+            yield from _work_notes(data)
+
+    def _move_notes(self, data: Mapping[str, Any]) -> Iterator[str]:
         if data.get("waived"):
             yield f"Waived: {', '.join(_words(str(key).rpartition('.')[2]) for key in data['waived'])}"
-        if kind == "card.stage.entered":
-            for key, answer in (data.get("answers") or {}).items():
-                yield f"{_words(key).capitalize()}: {self._value(key, answer)}"
-        if kind == "card.next_action.set" and isinstance(data.get("after"), dict):
-            assignee = self._names.get(str(data["after"].get("assignee")))
-            if assignee:
-                yield f"For {assignee}"
-        if kind in ("account.created", "contact.created", "account.imported", "contact.imported"):
-            labels = ACCOUNT_FIELDS if kind.startswith("account.") else CONTACT_FIELDS
-            values = data.get("values") or {}
-            for key, label in labels.items():
-                if key != "name" and key in values:
-                    yield f"{label}: {self._value(key, values[key])}"
-        if data.get("outcome"):
-            yield f"Outcome: {_words(str(data['outcome']))}"
+        yield from self._pairs(data.get("answers"))
+
+    def _action_notes(self, data: Mapping[str, Any]) -> Iterator[str]:
+        after = data.get("after")
+        assignee = self._names.get(str(after.get("assignee"))) if isinstance(after, dict) else None
+        if assignee:
+            yield f"For {assignee}"
+
+    def _creation_notes(self, kind: str, data: Mapping[str, Any]) -> Iterator[str]:
+        labels = ACCOUNT_FIELDS if kind.startswith("account.") else CONTACT_FIELDS
+        values = data.get("values") or {}
+        for key, label in labels.items():
+            if key != "name" and values.get(key):
+                yield f"{label}: {self._value(key, values[key])}"
+
+    def _pairs(self, given: Any) -> Iterator[str]:
+        if isinstance(given, dict):
+            for key, value in given.items():
+                yield f"{_words(key).capitalize()}: {self._value(key, value)}"
 
     @staticmethod
     def _spoken(name: str) -> str:
@@ -286,6 +303,23 @@ class _Reader:
         return _shortened(str(value))
 
 
+def _work_notes(data: Mapping[str, Any]) -> Iterator[str]:
+    """What meetings, talks, tasks and imports carry."""
+    if data.get("medium"):
+        yield f"By {_words(str(data['medium']))}"
+    if data.get("outcome"):
+        yield f"Outcome: {_words(str(data['outcome']))}"
+    if data.get("decisions"):
+        yield f"Decided: {data['decisions']}"
+    if isinstance(data.get("starts_at"), str):
+        yield f"Begins {_instant(data['starts_at'])}"
+    if isinstance(data.get("cards"), list):
+        yield f"{len(data['cards']):,} card{'' if len(data['cards']) == 1 else 's'}"
+    for task in data.get("tasks") or ():
+        if isinstance(task, dict):
+            yield f"To do: {task.get('what')}"
+
+
 def _unknown(kind: str, has_card: bool) -> Phrase:
     """`card.task.done` becomes "card task done": odd, yet true."""
     return Phrase("history", f"{_words(kind.replace('.', ' '))}{': {card}' if has_card else ''}")
@@ -302,17 +336,8 @@ def _stage(value: Any) -> str:
     return _words(str(value)) if value else "a stage"
 
 
-def _first(data: Mapping[str, Any], *keys: str) -> str:
-    for key in keys:
-        value = data.get(key)
-        if isinstance(value, str) and value and _uuid(value) is None:
-            return value
-    title = data.get("title")
-    return str(title) if title else ""
-
-
 def _quote(data: Mapping[str, Any]) -> str | None:
-    for key in ("body", "note", "text"):
+    for key in ("body", "note", "notes"):
         if isinstance(data.get(key), str) and data[key]:
             return str(data[key])
     return None
@@ -351,3 +376,13 @@ def _moment(value: Any) -> datetime | None:
         return datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
+
+
+def _address(value: Any) -> str | None:
+    # Checked again here: what an old entry holds becomes a link.
+    return value if isinstance(value, str) and value.startswith(("https://", "http://")) else None
+
+
+def _instant(text: str) -> str:
+    found = _moment(text)
+    return f"{found:%-d %b %Y, %H:%M} UTC" if found else text
