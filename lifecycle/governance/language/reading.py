@@ -32,7 +32,7 @@ from lifecycle.governance.language.errors import BrokenPlaybook, Path, PlaybookE
 MOST_BYTES: Final = 256 * 1024
 MOST_FILES: Final = 200
 MOST_DEPTH: Final = 24
-MOST_NODES: Final = 20_000
+MOST_NODES: Final = 10_000
 
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}")
 _DECIMAL: Final = re.compile(r"[-+]?[0-9]{1,15}\.[0-9]{1,15}")
@@ -96,6 +96,7 @@ class _Reader:
         self.source = Source(file)
         self._text = text
         self._anchors: dict[str, _Node] = {}
+        self._written = 0
         self._nodes = 0
 
     def read(self) -> Source:
@@ -126,6 +127,11 @@ class _Reader:
     def _stop(self, place: Place, sentence: str, remedy: str = "") -> _Stop:
         self._note(place, sentence, remedy)
         return _Stop()
+
+    def _too_many(self, place: Place) -> _Stop:
+        return self._stop(
+            place, f"the file holds more than {MOST_NODES} values", "split it into smaller ones"
+        )
 
     def _events(self) -> Iterator[Event]:
         yield from YAML(typ="safe", pure=True).parse(self._text)
@@ -165,6 +171,9 @@ class _Reader:
 
     def _node(self, event: AliasEvent | ScalarEvent | MappingStartEvent | SequenceStartEvent) -> _Node:
         place = _at(event)
+        self._written += 1
+        if self._written > 2 * MOST_NODES:  # Keys are nodes here too.
+            raise self._too_many(place)
         if isinstance(event, AliasEvent):
             return self._aliased(event, place)
         if event.tag is not None:
@@ -215,9 +224,7 @@ class _Reader:
         """Return plain data, noting where each path stands. Depth is bounded, and so is what aliases add."""
         self._nodes += 1
         if self._nodes > MOST_NODES:
-            raise self._stop(
-                node.place, f"the file holds more than {MOST_NODES} values", "split it into smaller ones"
-            )
+            raise self._too_many(node.place)
         if len(path) > MOST_DEPTH:
             raise self._stop(
                 node.place, f"this is nested more than {MOST_DEPTH} levels deep", "write it flatter"

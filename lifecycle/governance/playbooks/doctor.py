@@ -5,7 +5,7 @@ A gap is something a stage must have; a warning is something that makes people s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
@@ -13,11 +13,16 @@ from typing import Final, Literal
 from lifecycle.governance.gates.checks.registry import check_types
 from lifecycle.governance.language.model import (
     CheckDef,
+    ChecklistDef,
     EdgeDef,
+    EvidenceDef,
+    FieldDef,
+    MeetingDef,
     PipelineDef,
     PlaybookDef,
     StageDef,
 )
+from lifecycle.governance.playbooks.fields import words_of
 
 MOST_OPEN_STAGES: Final = 8
 NOT_PROOF: Final = frozenset({"field", "time", "expression"})
@@ -112,7 +117,7 @@ def _owner(playbook: PlaybookDef, stage: StageDef) -> str | None:
 def _required_input(playbook: PlaybookDef, stage: StageDef) -> str | None:
     asked = [question.name for question in stage.asks if question.required]
     checks = [check for check in (*stage.enter, *stage.leave) if check.severity == "block"]
-    words = [*asked, *(_in_words(playbook, check) for check in checks)]
+    words = [*asked, *(_in_words(playbook, stage, check) for check in checks)]
     return ", ".join(dict.fromkeys(words)) or None
 
 
@@ -120,31 +125,38 @@ def _notification(playbook: PlaybookDef, stage: StageDef) -> str | None:
     told = [playbook.departments[key].name for notify in stage.notify for key in notify.departments]
     told += ["the owner"] if any(notify.owner for notify in stage.notify) else []
     told += ["the client"] if any(notify.client for notify in stage.notify) else []
-    return ", ".join(dict.fromkeys(told)) or None
+    words = ", ".join(dict.fromkeys(told))
+    return words[:1].upper() + words[1:] or None
 
 
 def _evidence(playbook: PlaybookDef, stage: StageDef) -> str | None:
     proofs = [check for check in (*stage.enter, *stage.leave) if check.type not in NOT_PROOF]
-    words = [_in_words(playbook, check) for check in proofs]
+    words = [_in_words(playbook, stage, check) for check in proofs]
     if not stage.is_open:
         words += [question.name for question in stage.asks]
     return ", ".join(dict.fromkeys(words)) or None
 
 
-def _in_words(playbook: PlaybookDef, check: CheckDef) -> str:
+def _in_words(playbook: PlaybookDef, stage: StageDef, check: CheckDef) -> str:
     """Return what a check asks for in a few words."""
+    if check.type == "time":
+        return "Minimum stay" if check.params.at_least else "Maximum stay"
     kind = check_types()[check.type]
-    for reference in kind.references(check.params):
-        name = reference.name
-        if reference.kind == "expression":
-            break
-        if reference.kind == "role":
-            return f"{check.type} by {playbook.name_of(name)}"
-        for group in (playbook.fields, playbook.checklists, playbook.evidence, playbook.meetings):
-            if name in group and reference.kind in ("field", "checklist", "evidence", "meeting"):
-                return group[name].name
-    name = kind.name(check.params)
-    return f"{check.type} {name.replace('_', ' ')}" if name != check.type else check.type
+    if check.type == "task":
+        titles = [task.title for task in stage.tasks if task.key == kind.name(check.params)]
+        return titles[0] if titles else "All tasks"
+    named = {reference.kind: reference.name for reference in kind.references(check.params)}
+    if check.type == "approval":
+        return f"Approval by {playbook.name_of(named['role'])}"
+    groups: dict[str, Mapping[str, FieldDef | ChecklistDef | EvidenceDef | MeetingDef]] = {
+        "field": playbook.fields,
+        "checklist": playbook.checklists,
+        "evidence": playbook.evidence,
+        "meeting": playbook.meetings,
+    }
+    if check.type in groups:
+        return groups[check.type][named[check.type]].name
+    return words_of(kind.name(check.params))
 
 
 def _stewardship(playbook: PlaybookDef, today: date) -> Iterator[Finding]:

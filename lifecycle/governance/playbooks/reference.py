@@ -9,6 +9,7 @@ from typing import Final
 from lifecycle.governance.gates.checks.registry import check_types
 from lifecycle.governance.language.model import CheckDef, EdgeDef, PipelineDef, PlaybookDef, StageDef
 from lifecycle.governance.playbooks.doctor import OWNER_WORDS, StageCare, care_of
+from lifecycle.governance.playbooks.fields import words_of
 
 EDGE_WORDS: Final = {
     "forward": "forward",
@@ -111,7 +112,7 @@ def _criterion(playbook: PlaybookDef, stage: StageDef, check: CheckDef) -> Crite
 def requirement_in_words(playbook: PlaybookDef, stage: StageDef, check: CheckDef) -> str:
     """Return what a check wants as a short statement; the author's own sentence where there is one."""
     if check.type == "expression":
-        return check.says or f"Never: {check.params.says}"
+        return check.says or f"{words_of(check.params.name)}, or else: {check.params.says}"
     if check.says:
         return check.says
     named = [reference.name for reference in check_types()[check.type].references(check.params)]

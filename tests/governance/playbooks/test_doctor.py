@@ -76,7 +76,7 @@ def test_the_care_of_a_stage_reads_as_words():
     words = dict(care_of(playbook, playbook.pipeline("orders").stage("baking")).items())
     assert words == {
         "Owner": "Oven: the department in turn",
-        "Required input": "Dough, expression enough",
+        "Required input": "Dough, Enough",
         "Notification": "Shop",
         "SLA": "4 business hours",
         "Evidence": "Dough",
