@@ -95,7 +95,7 @@ def settle_accounts(
         rows.append({**_new_row(holding_name, None, import_id), "is_holding": True})
         holding_id = rows[-1]["id"]
     if rows:
-        db.session.execute(insert(Account), rows)
+        db.session.execute(insert(Account).execution_options(render_nulls=True), rows)
     for row in rows:
         _record_created(row, actor)
     by_row: dict[int, uuid.UUID] = {}
@@ -187,7 +187,7 @@ def settle_contacts(
             known[account_id][key] = found
         by_row[card.row] = found
     if rows:
-        db.session.execute(insert(Contact), rows)
+        db.session.execute(insert(Contact).execution_options(render_nulls=True), rows)
     for row in rows:
         record_event(
             "contact.created",

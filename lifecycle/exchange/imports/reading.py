@@ -249,7 +249,9 @@ def _refuse_names(name: str, cells: Sequence[str]) -> None:
             )
         before = folded.setdefault(cell.casefold(), position)
         if before != position:
-            raise Invalid(f"Columns {before} and {position} of “{name}” are both called “{cell}”. Rename one.")
+            raise Invalid(
+                f"Columns {before} and {position} of “{name}” are both called “{cell}”. Rename one."
+            )
 
 
 def _records(name: str, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:

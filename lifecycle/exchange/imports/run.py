@@ -363,7 +363,7 @@ def _note(import_id: int, run_number: int, problems: Sequence[Problem], rows_don
     _update(import_id, run_number, {"rows_done": rows_done, "rows_refused": refused, "seen_at": now()})
     if problems:
         db.session.execute(
-            insert(ImportRowError),
+            insert(ImportRowError).execution_options(render_nulls=True),
             [
                 {
                     "import_id": import_id,

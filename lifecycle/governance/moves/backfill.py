@@ -119,7 +119,11 @@ def backfill_visits(
         for row in _visit_rows(board, card_id, card, actor, at, clock)
     ]
     visit_ids = db.session.scalars(
-        insert(StageVisit).returning(StageVisit.id, sort_by_parameter_order=True), visit_rows
+        insert(StageVisit)
+        .returning(StageVisit.id, sort_by_parameter_order=True)
+        # Nulls written out, or rows with and without an end would go one by one.
+        .execution_options(render_nulls=True),
+        visit_rows,
     ).all()
     open_visits = {
         row["card_id"]: visit_id
@@ -131,14 +135,14 @@ def backfill_visits(
         for card_id, card in zip(ids, cards, strict=True)
     ]
     if rows:
-        db.session.execute(insert(Card), rows)
+        db.session.execute(insert(Card).execution_options(render_nulls=True), rows)
     tasks = [
         task
         for card, row in zip(cards, rows, strict=True)
         for task in _task_rows(board, board.definition.stage(card.visits[-1].stage), row, at)
     ]
     if tasks:
-        db.session.execute(insert(Task), tasks)
+        db.session.execute(insert(Task).execution_options(render_nulls=True), tasks)
     refresh_summaries(ids)
     for card_id, card in zip(ids, cards, strict=True):
         _record(board, card_id, card, import_id, actor)
