@@ -32,7 +32,7 @@ from lifecycle.runtime.redis_safety import check_redis
 
 DEFAULT_PORT = 8000
 PORTS_TRIED = 50
-READY_TIMEOUT = 60.0
+READY_TIMEOUT = 120.0
 PREPARE_TIMEOUT = 900.0
 WATCH_INTERVAL = 0.25
 WEB_PROCESSES = 2

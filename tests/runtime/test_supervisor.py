@@ -22,16 +22,23 @@ from lifecycle.runtime.mailbox import list_messages
 from tests.installation import Addresses, free_port
 from tests.runtime.product import Product, data_folder, running_product, wait_gone, wait_until
 
-pytestmark = [pytest.mark.slow]
+# One process runs them all: they share one product.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("product")]
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
 @pytest.fixture(scope="module")
 def product() -> Iterator[Product]:
-    """One running product for the tests that leave it as they found it."""
+    """One running product for the tests that leave it as they found it; stopped, it leaves nothing."""
     with data_folder() as data, running_product(data) as running:
         yield running
+        family = running.family()
+        began = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - began < 40
+        wait_gone(family, timeout=2)
+        assert not (data / "services.json").exists()
 
 
 def status(address: str) -> int:
@@ -137,24 +144,19 @@ def test_a_killed_part_is_started_again(product: Product, part: str) -> None:
     wait_until(lambda: is_ready(product), "the product is ready again")
 
 
-def test_nothing_is_left_of_it_whether_killed_or_stopped_and_the_next_start_finds_everything() -> None:
-    with data_folder() as data:
-        product = Product(data)
+def test_an_ordinary_user_can_kill_it_and_start_it_again_on_the_same_data() -> None:
+    user = "nobody" if os.geteuid() == 0 else None
+    with data_folder(user) as data:
+        product = Product(data, "--no-demo", user=user)
         product.wait_ready()
-        password = next(line for line in product.lines if line.startswith("Password"))
-        family = product.family()
+        assert data.stat().st_mode & 0o777 == 0o700
+        before, family = product.services, product.family()
         product.process.kill()
         product.wait_ended()
-        again = Product(data)
-        again.wait_ready()
-        wait_gone(family)
-        assert password in again.lines
-        family = again.family()
-        began = time.monotonic()
-        assert again.stop() == 0
-        assert time.monotonic() - began < 15
-        wait_gone(family, timeout=1)
-        assert not (data / "services.json").exists()
+        with running_product(data, user=user) as again:
+            wait_gone(family)
+            assert again.services["database"] == before["database"]
+            assert is_ready(again)
 
 
 def test_a_failed_preparation_is_shown_and_everything_stops() -> None:
@@ -166,14 +168,7 @@ def test_a_failed_preparation_is_shown_and_everything_stops() -> None:
 
 
 @as_root
-def test_an_ordinary_user_can_run_it() -> None:
-    with data_folder("nobody") as data, running_product(data, user="nobody") as product:
-        assert is_ready(product)
-        assert data.stat().st_mode & 0o777 == 0o700
-
-
-@as_root
-def test_root_can_keep_its_data_where_nobody_else_may_look() -> None:
+def test_root_can_keep_its_data_where_nobody_else_may_look_and_a_kill_leaves_nothing() -> None:
     with data_folder() as data:
         data.parent.chmod(0o700)
         with running_product(data) as product:
@@ -181,6 +176,10 @@ def test_root_can_keep_its_data_where_nobody_else_may_look() -> None:
             socket_folder = product.services["database"].split("host=")[1]
             assert socket_folder.startswith(str(OUTSIDE))
             assert data.parent.stat().st_mode & 0o777 == 0o700
+            family = product.family()
+            product.process.kill()
+            product.wait_ended()
+            wait_gone(family)
         shutil.rmtree(Path(socket_folder).parent)
 
 
