@@ -219,7 +219,7 @@ def _clone(server: psycopg.Connection, name: str) -> None:
 
 
 def _wait_until_ready(address: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         try:
             with urllib.request.urlopen(f"{address}/healthz", timeout=5):
