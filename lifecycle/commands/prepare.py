@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lifecycle.commands.application import application
+from lifecycle.commands.demo import seed_if_wanted
 from lifecycle.config import Settings, SettingsRefused
 from lifecycle.core.db import transaction
 from lifecycle.governance.playbooks.load import find_folder, library_names
@@ -24,6 +25,8 @@ def prepare(demo: bool) -> None:
     migrate(settings.database_owner_url, role_of(settings.database_url), reader)
     with application():
         publish_library()
+        if demo:
+            seed_if_wanted()
     click.echo("Database ready.")
 
 

@@ -1,0 +1,1 @@
+"""The demo: a year of a Growth team that never existed, told through the product's own functions."""

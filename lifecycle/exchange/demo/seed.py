@@ -1,0 +1,202 @@
+"""Seeding the demo: once, into an empty installation, and to the end even if it was interrupted.
+
+Each account and each card is one transaction of its own. What an interrupted run has told stays; the next
+run tells the rest. A mark in the evidence log says that it began, another that it is complete.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import Enum
+
+import sqlalchemy as sa
+from sqlalchemy import exists, select
+
+from lifecycle.core.clock import now, pretending
+from lifecycle.core.db import db, transaction
+from lifecycle.core.errors import Conflict
+from lifecycle.exchange.demo.places import POSITIONS, Provider, person_name, phone_number, providers
+from lifecycle.exchange.demo.plan import Story, make_plan
+from lifecycle.exchange.demo.scene import Scene, Stage, email_of
+from lifecycle.exchange.demo.staff import OWNERS, gather, hire
+from lifecycle.exchange.demo.tell import PIPELINE, Teller
+from lifecycle.exchange.demo.times import OfficeHours
+from lifecycle.governance.cards.summary import refresh_summaries
+from lifecycle.governance.playbooks.library import current
+from lifecycle.records.accounts.changes import create_account
+from lifecycle.records.accounts.contacts import create_contact
+from lifecycle.records.accounts.models import Account, Contact
+from lifecycle.records.cards.models import Card
+from lifecycle.records.evidence.log import record_event
+from lifecycle.records.evidence.models import Event
+from lifecycle.records.people.actor import SYSTEM, Actor
+from lifecycle.records.people.first_admin import has_no_users
+from lifecycle.records.playbooks.models import Stage as StageRow
+
+_LOCK = 7_301_957
+_STARTED, _COMPLETED = "demo.data.started", "demo.data.completed"
+_YEAR = timedelta(days=400)
+
+
+class Seeding(Enum):
+    """What became of it."""
+
+    SEEDED = "The demo is seeded."
+    THERE_ALREADY = "The demo is there already."
+
+
+def seed_demo(password: str) -> Seeding:
+    """Seed the demo, or what an interrupted seeding left to do. Must not be called inside a transaction.
+
+    Two at once: the second waits and finds it done.
+
+    Args:
+        password: of the four log-ins.
+
+    Raises:
+        Conflict: somebody uses this installation, so there is no place for a demo.
+        NotFound: the playbook is not published.
+        Invalid: the password cannot be one.
+    """
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as holder:
+        holder.execute(sa.text("select pg_advisory_lock(:key)"), {"key": _LOCK})
+        try:
+            return _seed(password)
+        finally:
+            holder.execute(sa.text("select pg_advisory_unlock(:key)"), {"key": _LOCK})
+
+
+def is_wanted() -> bool:
+    """Say whether the installation is empty, or its demo only half there."""
+    return not _has_event(_COMPLETED) and (has_no_users() or _has_event(_STARTED))
+
+
+def _seed(password: str) -> Seeding:
+    if _has_event(_COMPLETED):
+        return Seeding.THERE_ALREADY
+    if not _has_event(_STARTED):
+        if not has_no_users():
+            raise Conflict("People work in this installation already; the demo is only for an empty one.")
+        with transaction(), pretending(now() - _YEAR):
+            hire(password)
+            record_event(_STARTED, chain="system", actor=SYSTEM, channel="command")
+    db.session.rollback()
+    at = now().replace(microsecond=0)
+    office = _office()
+    everyone = providers()
+    stories = make_plan(at, office, everyone)
+    stage = Stage(office, gather(), at)
+    for provider in everyone:
+        _found_account(stage, provider, stories)
+    for story in stories:
+        _tell(stage, story)
+    with transaction():
+        refresh_summaries(_open_card_ids())
+        record_event(_COMPLETED, chain="system", actor=SYSTEM, channel="command", data={"cards": len(stories)})
+    return Seeding.SEEDED
+
+
+def _has_event(kind: str) -> bool:
+    return bool(db.session.scalar(select(exists().where(Event.kind == kind))))
+
+
+def _office() -> OfficeHours:
+    playbook = current(PIPELINE)
+    calendar = playbook.calendar_of(playbook.pipeline(PIPELINE.partition(".")[2]).first_stage)
+    assert calendar is not None, "the first stage has a deadline in business time"
+    return OfficeHours(calendar)
+
+
+# --- accounts ---
+
+
+def _found_account(stage: Stage, provider: Provider, stories: Sequence[Story]) -> None:
+    if _account_of(provider) is not None:
+        return
+    number = _number_of(provider)
+    own = [story for story in stories if story.provider == provider]
+    first = own[0].begins[0] if own else stage.at - timedelta(days=30)
+    owner = stage.staff[OWNERS[number % len(OWNERS)]]
+    with transaction(), pretending(stage.office.before(first, 0.4)):
+        account = create_account(
+            {
+                "name": provider.name,
+                "country": provider.country if number % 3 else "",
+                "website": f"https://{provider.domain}.example",
+                "phone": phone_number(provider.country, number),
+                "owner_id": owner.user_id,
+                "notes": f"{provider.size} subscribers around {provider.city}." if number % 4 else "",
+            },
+            actor=owner,
+        )
+        for turn in range(max(len(own), 1 + number % 2)):
+            _add_contact(account.id, provider, number, turn, owner)
+
+
+def _add_contact(account_id: uuid.UUID, provider: Provider, number: int, turn: int, owner: Actor) -> None:
+    name = person_name(provider.country, number * 2 + turn)
+    create_contact(
+        account_id,
+        {
+            "name": name,
+            "title": POSITIONS[(number + turn) % len(POSITIONS)],
+            "email": email_of(name, provider),
+            "phone": phone_number(provider.country, number + 7 * turn + 3) if turn == 0 else None,
+            "is_verified": turn == 0,
+        },
+        actor=owner,
+    )
+
+
+def _account_of(provider: Provider) -> uuid.UUID | None:
+    return db.session.scalar(select(Account.id).where(Account.name == provider.name).limit(1))
+
+
+def _number_of(provider: Provider) -> int:
+    return providers().index(provider)
+
+
+# --- cards ---
+
+
+def _tell(stage: Stage, story: Story) -> None:
+    assert story.provider is not None
+    scene = Scene(stage, story, _number_of(story.provider))
+    account_id = _account_of(story.provider)
+    assert account_id is not None, "accounts are founded first"
+    told = _card_of(account_id, scene.title)
+    if told is not None and not (_is_undone(story) and not _has_undone(told)):
+        return
+    scene.contact_id = _contact_of(account_id, scene.contact)
+    db.session.rollback()
+    telling = Teller(scene, account_id, told).tell()
+    is_told = False
+    while not is_told:
+        with transaction():
+            is_told = next(telling, True) is not None
+
+
+def _card_of(account_id: uuid.UUID, title: str) -> Card | None:
+    return db.session.scalar(select(Card).where(Card.account_id == account_id, Card.title == title).limit(1))
+
+
+def _contact_of(account_id: uuid.UUID, name: str) -> uuid.UUID | None:
+    where = (Contact.account_id == account_id, Contact.name == name)
+    return db.session.scalar(select(Contact.id).where(*where).limit(1))
+
+
+def _is_undone(story: Story) -> bool:
+    return any("undo" in stay.has for stay in story.stays)
+
+
+def _has_undone(card: Card) -> bool:
+    where = (Event.card_id == card.id, Event.kind == "card.move.undone")
+    return bool(db.session.scalar(select(exists().where(*where))))
+
+
+def _open_card_ids() -> Sequence[uuid.UUID]:
+    query = select(Card.id).join(StageRow, StageRow.id == Card.stage_id).where(StageRow.kind == "open")
+    return db.session.scalars(query.order_by(Card.id)).all()
+
