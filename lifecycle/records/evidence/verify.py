@@ -23,7 +23,7 @@ from lifecycle.records.evidence.models import Event, EvidenceChain
 
 # More would say nothing new and would fill the memory.
 MOST_FAULTS = 1000
-_BATCH = 500
+_BATCH = 200
 
 
 @dataclass(frozen=True)
