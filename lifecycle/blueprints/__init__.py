@@ -10,6 +10,7 @@ from lifecycle.blueprints.cards import cards
 from lifecycle.blueprints.evidence import evidence
 from lifecycle.blueprints.files import files
 from lifecycle.blueprints.health import health
+from lifecycle.blueprints.imports import imports
 from lifecycle.blueprints.mailbox import mailbox
 from lifecycle.blueprints.people import people
 from lifecycle.blueprints.playbooks import playbooks
@@ -28,5 +29,6 @@ def register_blueprints(app: Flask, settings: Settings) -> None:
     app.register_blueprint(search)
     app.register_blueprint(files)
     app.register_blueprint(evidence)
+    app.register_blueprint(imports)
     if settings.environment != "production":
         app.register_blueprint(mailbox)

@@ -77,6 +77,14 @@ def list_boards() -> Sequence[tuple[str, str]]:
     return [(slug, name) for slug, name in rows]
 
 
+def list_owners() -> Sequence[tuple[str, str]]:
+    """Return (email, name) of everybody who may own cards."""
+    rows = db.session.execute(
+        select(User.email, User.name).where(User.is_active, User.role != "viewer").order_by(User.name)
+    )
+    return [(email, name) for email, name in rows]
+
+
 def count_on_board(import_id: int) -> list[OnBoard]:
     """Return how the cards that an import made stand now, in the order of the stages."""
     rows = db.session.execute(
