@@ -1,4 +1,4 @@
-"""Accounts and cards, valid by default, and the doing of what a gate asks for, all through public functions."""
+"""Accounts and cards, valid by default, and the doing of what a gate asks for, through public functions."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ class KnownCard:
         return f"/cards/{self.id}"
 
 
-def make_account(app: Flask, *, owner: Person | None = None, name: str | None = None, **fields: Any) -> uuid.UUID:
+def make_account(
+    app: Flask, *, owner: Person | None = None, name: str | None = None, **fields: Any
+) -> uuid.UUID:
     """Commit an account."""
     with app.app_context(), transaction():
         account = Account(
@@ -96,7 +98,9 @@ def card_row(app: Flask, card: KnownCard) -> dict[str, Any]:
 def rows(app: Flask, model: type, **where: Any) -> list[dict[str, Any]]:
     """Every row of a model's table with these values, in the order of its id."""
     table = model.__table__  # type: ignore[attr-defined]
-    query = sa.select(table).where(*(table.c[key] == value for key, value in where.items())).order_by(table.c.id)
+    query = (
+        sa.select(table).where(*(table.c[key] == value for key, value in where.items())).order_by(table.c.id)
+    )
     with app.app_context():
         return [dict(row) for row in db.session.execute(query).mappings()]
 
@@ -184,6 +188,11 @@ def tick(app: Flask, card: KnownCard, by: Person, checklist: str, *items: str) -
     change(app, card, by, lambda subject, actor: proofs.tick_items(subject, actor, checklist, items, items))
 
 
+def complete(app: Flask, card: KnownCard, by: Person, task: uuid.UUID, *, done: bool = True) -> None:
+    """Mark a task done, or open again."""
+    change(app, card, by, lambda subject, actor: proofs.complete_task(subject, actor, task, done=done))
+
+
 def plan(app: Flask, card: KnownCard, by: Person, key: str) -> uuid.UUID:
     """Plan a meeting; return its id."""
 
@@ -214,7 +223,9 @@ def ask(app: Flask, card: KnownCard, by: Person, check: str, note: str = "") -> 
     name = check.replace(".leave.approval.", ".").replace(".enter.approval.", ".")
     with app.app_context():
         found: uuid.UUID = db.session.execute(
-            sa.text("select id from approval_requests where card_id = :card and key = :key and closed_at is null"),
+            sa.text(
+                "select id from approval_requests where card_id = :card and key = :key and closed_at is null"
+            ),
             {"card": card.id, "key": name},
         ).scalar_one()
         return found
@@ -224,7 +235,9 @@ def decide(
     app: Flask, card: KnownCard, by: Person, request: uuid.UUID, decision: str = "approved", note: str = ""
 ) -> None:
     """Answer an approval request."""
-    change(app, card, by, lambda subject, actor: proofs.decide_approval(subject, actor, request, decision, note))
+    change(
+        app, card, by, lambda subject, actor: proofs.decide_approval(subject, actor, request, decision, note)
+    )
 
 
 FILLINGS: Mapping[str, Any] = {
@@ -265,8 +278,7 @@ def _mend(app: Flask, card: KnownCard, by: Person, result: CheckResult, approver
         _attach_what_it_takes(app, card, by, remedy.data["evidence"])
     elif remedy.kind == "task":
         for task in remedy.data["tasks"]:
-            act = proofs.complete_task
-            change(app, card, by, lambda s, a, id_=uuid.UUID(task): act(s, a, id_, done=True))
+            complete(app, card, by, uuid.UUID(task))
     elif remedy.kind == "meeting":
         hold(app, card, by, plan(app, card, by, remedy.data["meeting"]))
     elif remedy.kind == "approval":

@@ -92,12 +92,18 @@ def _write_field(subject: Subject, definition: FieldDef, value: Any) -> None:
     if definition.is_column:
         setattr(subject.account, definition.key, value)
     elif definition.of == "account":
-        subject.account.fields = {**subject.account.fields, definition.key: value}
+        subject.account.fields = _with(subject.account.fields, definition.key, value)
     else:
-        subject.card.fields = {**subject.card.fields, definition.key: value}
+        subject.card.fields = _with(subject.card.fields, definition.key, value)
     if definition.of == "account":
         subject.account.version += 1
         subject.account.updated_at = now()
+
+
+def _with(fields: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """Return the fields with one written; an empty one is not kept at all."""
+    others = {name: kept for name, kept in fields.items() if name != key}
+    return others if value is None else {**others, key: value}
 
 
 def edit_details(
@@ -173,7 +179,9 @@ def _contact_of(subject: Subject, contact_id: uuid.UUID | None) -> uuid.UUID | N
         return None
     contact = db.session.get(Contact, contact_id)
     if contact is None or contact.account_id != subject.card.account_id:
-        raise Invalid("That contact belongs to another account.", {"contact_id": "Choose one of this account."})
+        raise Invalid(
+            "That contact belongs to another account.", {"contact_id": "Choose one of this account."}
+        )
     return contact.id
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from sqlalchemy import Select, select
@@ -12,7 +12,7 @@ from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import NotFound
 from lifecycle.governance.gates.subject import Subject
-from lifecycle.governance.language.model import PipelineDef, PlaybookDef, StageDef
+from lifecycle.governance.language.model import PipelineDef, StageDef
 from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.cards.models import Card, StageVisit
@@ -30,12 +30,13 @@ def get_subject(card_id: uuid.UUID, at: datetime | None = None) -> Subject:
     return _one(_cards().where(Card.id == card_id), at)
 
 
-def lock_subject(card_id: uuid.UUID, *, writes_account: bool) -> Subject:
+def lock_subject(card_id: uuid.UUID, *, writes_account: bool | Callable[[Card], bool]) -> Subject:
     """Return the same, holding the card until the transaction ends, as the database has it now.
 
     Whatever a gate reads of a card is only written under this lock, so a gate that passes under it is
     still true at commit. The account is held against change; its other cards may move meanwhile, unless
-    this transaction is going to write the account.
+    this transaction is going to write the account. That has to be said at once, or of the card once it is
+    held: two moves that both hold the account against change and then both write it would wait for each other.
 
     Raises:
         NotFound: as `get_subject`.
@@ -49,10 +50,11 @@ def lock_subject(card_id: uuid.UUID, *, writes_account: bool) -> Subject:
     )
     if locked is None:
         raise NotFound(_NO_CARD)
+    will_write = writes_account if isinstance(writes_account, bool) else writes_account(locked)
     held = db.session.scalar(
         select(Account)
         .where(Account.id == locked.account_id)
-        .with_for_update(read=not writes_account, key_share=writes_account)
+        .with_for_update(read=not will_write, key_share=will_write)
         .execution_options(populate_existing=True)
     )
     assert held is not None
@@ -103,7 +105,7 @@ def stage_of(pipeline: PipelineDef, key: str) -> StageDef:
     return found or StageDef(key=key, name=key.replace("_", " ").capitalize(), position=len(pipeline.stages))
 
 
-def forward_target(playbook: PlaybookDef, pipeline: PipelineDef, stage: StageDef) -> StageDef | None:
+def forward_target(pipeline: PipelineDef, stage: StageDef) -> StageDef | None:
     """Return the stage that forward leads to from here; None at the end of the path."""
     for index, candidate in enumerate(pipeline.path):
         if candidate.key == stage.key and index + 1 < len(pipeline.path):

@@ -9,6 +9,7 @@ from typing import Any
 from lifecycle.governance.fields.values import ValueRefused, clean_text, read_value
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.gates.way import Way
+from lifecycle.governance.language.model import PlaybookDef
 
 LONGEST_REASON = 2_000
 
@@ -25,6 +26,19 @@ class Answers:
     def applied_to(self, subject: Subject) -> Subject:
         """Return the subject as the gate should see it: with the answers as if already written."""
         return replace(subject, proposed=self.fields) if self.fields else subject
+
+
+def may_save_to_account(playbook: PlaybookDef, to_stage: str | None = None) -> bool:
+    """Say whether an answer may be kept on the account: of a move to `to_stage`, or of any move."""
+    asked = [
+        question
+        for pipeline in playbook.pipelines
+        for stage in pipeline.stages
+        if to_stage in (None, stage.key)
+        for asks in (stage.asks, *(edge.asks for edge in pipeline.edges if edge.to_stage == stage.key))
+        for question in asks
+    ]
+    return any(question.saves and playbook.fields[question.saves].of == "account" for question in asked)
 
 
 def read_answers(subject: Subject, way: Way, typed: Mapping[str, Any], reason: str) -> Answers:

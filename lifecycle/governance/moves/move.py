@@ -20,11 +20,12 @@ from lifecycle.governance.cards.change import touch_card
 from lifecycle.governance.cards.edit import record_card_event, set_fields
 from lifecycle.governance.cards.subjects import lock_subject
 from lifecycle.governance.cards.summary import refresh_summary
+from lifecycle.governance.cards.waiting import open_pause
 from lifecycle.governance.gates.evaluate import GateQuestion, evaluate
 from lifecycle.governance.gates.report import GateReport as Report
-from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.gates.subject import Subject, field_value
 from lifecycle.governance.gates.way import Way, find_way
-from lifecycle.governance.moves.answers import read_answers
+from lifecycle.governance.moves.answers import may_save_to_account, read_answers
 from lifecycle.governance.moves.assign import owner_on_entry
 from lifecycle.governance.moves.outcome import UNDO_WINDOW, Blocked, Moved, Stale
 from lifecycle.governance.moves.visits import (
@@ -35,6 +36,7 @@ from lifecycle.governance.moves.visits import (
     open_visit,
     stand_in,
 )
+from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.governance.sla.clock import deadline
 from lifecycle.records.cards.models import GateReport
 from lifecycle.records.people.actor import Actor
@@ -70,7 +72,9 @@ def move_card(
         NotFound, NotPermitted, Invalid (archived, or no such stage).
     """
     require(actor, "cards.move")
-    subject = lock_subject(card_id, writes_account=False)
+    subject = lock_subject(
+        card_id, writes_account=lambda card: may_save_to_account(of_revision(card.revision_id), to_stage)
+    )
     if subject.card.archived_at is not None:
         raise Invalid("This card is archived. Restore it first; nothing was changed.")
     if subject.card.visit_id != seen_visit:
@@ -193,6 +197,7 @@ def _standing_in(subject: Subject, stage: Any, visit_id: int, at: datetime) -> S
 def state_before(subject: Subject, fields: list[str]) -> dict[str, Any]:
     """Return what an undo of the move must put back."""
     card = subject.card
+    pause = open_pause(subject.visit.id) if card.waiting_on_client else None
     return {
         "owner": card.owner_id,
         "department": card.department_key,
@@ -201,7 +206,10 @@ def state_before(subject: Subject, fields: list[str]) -> dict[str, Any]:
         "next_action_assignee": card.next_action_assignee_id,
         "sla_due_at": card.sla_due_at,
         "board_order": card.board_order,
-        "fields": {key: card.fields.get(key) for key in fields},
+        "waiting": {"since": pause.started_at, "by": pause.started_by, "reason": pause.reason}
+        if pause
+        else None,
+        "fields": {key: field_value(subject.playbook.fields[key], card, subject.account) for key in fields},
     }
 
 

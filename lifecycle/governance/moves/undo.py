@@ -15,13 +15,15 @@ from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Conflict, Invalid, NotPermitted
 from lifecycle.governance.cards.change import touch_card
-from lifecycle.governance.cards.edit import record_card_event
+from lifecycle.governance.cards.edit import record_card_event, set_fields
 from lifecycle.governance.cards.subjects import lock_subject, stage_of
 from lifecycle.governance.cards.summary import refresh_summary
 from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.moves.answers import may_save_to_account
 from lifecycle.governance.moves.outcome import UNDO_WINDOW
-from lifecycle.governance.moves.visits import after, cancel_open_tasks, finish_visit, open_visit
-from lifecycle.records.cards.models import Card, StageVisit
+from lifecycle.governance.moves.visits import after, cancel_open_tasks, finish_visit, open_visit, revive_tasks
+from lifecycle.governance.playbooks.library import of_revision
+from lifecycle.records.cards.models import Card, SlaPause, StageVisit
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import require
@@ -37,7 +39,11 @@ def undo_move(card_id: uuid.UUID, visit_id: int, *, actor: Actor, channel: str =
         Invalid: the minute is over, or the visit was not opened by a move.
     """
     require(actor, "cards.move")
-    subject = lock_subject(card_id, writes_account=False)
+    subject = lock_subject(
+        card_id, writes_account=lambda card: may_save_to_account(of_revision(card.revision_id))
+    )
+    if subject.card.archived_at is not None:
+        raise Invalid("This card is archived. Restore it first; nothing was changed.")
     visit = subject.visit
     if visit.id != visit_id:
         raise Conflict("The card moved on since; that move cannot be undone any more.")
@@ -73,6 +79,7 @@ def _go_back(subject: Subject, move: dict[str, Any], actor: Actor, channel: str)
     ).one()
     at = after(subject.visit)
     cancel_open_tasks(card.id, at, subject.visit.id)
+    revive_tasks(card.id, subject.visit)
     finish_visit(subject, actor, channel, at)
     card.owner_id = uuid.UUID(before["owner"])
     card.department_key = before["department"]
@@ -99,13 +106,31 @@ def _go_back(subject: Subject, move: dict[str, Any], actor: Actor, channel: str)
     card.next_action_due_at = _moment(before["next_action_due_at"])
     assignee = before["next_action_assignee"]
     card.next_action_assignee_id = uuid.UUID(assignee) if assignee else None
-    card.fields = {**card.fields, **before["fields"]}
-    data = {"undone_visit": subject.visit.id, "continues_visit": first.id, "visit": visit_id, "back_to": stage_key}
+    _wait_again(card, before["waiting"])
+    set_fields(subject, before["fields"], actor, channel)
+    data = {
+        "undone_visit": subject.visit.id,
+        "continues_visit": first.id,
+        "visit": visit_id,
+        "back_to": stage_key,
+    }
     record_card_event(subject, "card.move.undone", actor, channel, data)
     db.session.flush()
     refresh_summary(_back_in(subject, stage_key, first, visit_id))
     touch_card(card, actor)
     return card
+
+
+def _wait_again(card: Card, waiting: dict[str, str | None] | None) -> None:
+    if waiting is None:
+        return
+    # It began when it began: the deadline will move by the whole wait.
+    since = _moment(waiting["since"]) or now()
+    by = uuid.UUID(waiting["by"]) if waiting["by"] else None
+    db.session.add(
+        SlaPause(visit_id=card.visit_id, reason=waiting["reason"], started_by=by, started_at=since)
+    )
+    card.waiting_on_client, card.is_paused = True, card.sla_due_at is not None
 
 
 def _back_in(subject: Subject, stage_key: str, first: StageVisit, visit_id: int) -> Subject:
