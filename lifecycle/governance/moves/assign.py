@@ -32,12 +32,24 @@ def owner_on_entry(stage: StageDef, account: Account, present_owner: uuid.UUID) 
     return _by_email(stage.owner_rule) or present_owner
 
 
+def assignee_of(rule: str, owner: uuid.UUID) -> uuid.UUID:
+    """Return who is given a task: the card's owner, or whoever of the role named has the fewest open cards.
+
+    A role that nobody holds leaves it with the owner: a task is never without somebody.
+    """
+    if rule == "owner":
+        return owner
+    department, _, rank = rule.rpartition("_")
+    found = _first_of_department(rule, _open_cards())
+    if found is None and rank == "manager":
+        found = _first_of_department(department, _open_cards(), role="manager")
+    return found or owner
+
+
 def _if_working(user_id: uuid.UUID | None) -> uuid.UUID | None:
     if user_id is None:
         return None
-    return db.session.scalar(
-        select(User.id).where(User.id == user_id, User.is_active, User.role != "viewer")
-    )
+    return db.session.scalar(select(User.id).where(User.id == user_id, User.is_active, User.role != "viewer"))
 
 
 def _by_email(email: str) -> uuid.UUID | None:
@@ -46,11 +58,14 @@ def _by_email(email: str) -> uuid.UUID | None:
     )
 
 
-def _first_of_department(department: str, order: UnaryExpression[Any]) -> uuid.UUID | None:
+def _first_of_department(
+    department: str, order: UnaryExpression[Any], role: str | None = None
+) -> uuid.UUID | None:
+    wanted = User.role == role if role else User.role != "viewer"
     return db.session.scalar(
         select(User.id)
         .join(UserDepartment, UserDepartment.user_id == User.id)
-        .where(UserDepartment.department_key == department, User.is_active, User.role != "viewer")
+        .where(UserDepartment.department_key == department, User.is_active, wanted)
         .order_by(order, User.id)
         .limit(1)
     )

@@ -12,6 +12,7 @@ from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import StageDef
+from lifecycle.governance.moves.assign import assignee_of
 from lifecycle.governance.moves.order import board_order
 from lifecycle.governance.sla.clock import Span, deadline, due_after, split_time
 from lifecycle.records.cards.models import SlaPause, StageVisit
@@ -27,9 +28,11 @@ def after(visit: StageVisit) -> datetime:
 def finish_visit(subject: Subject, actor: Actor, channel: str, at: datetime) -> None:
     """Close the open visit, splitting its business time into ours and the client's."""
     visit = subject.visit
-    pauses = list(db.session.scalars(select(SlaPause).where(SlaPause.visit_id == visit.id))) if (
-        subject.card.waiting_on_client or _may_have_paused(subject)
-    ) else []
+    pauses = (
+        list(db.session.scalars(select(SlaPause).where(SlaPause.visit_id == visit.id)))
+        if (subject.card.waiting_on_client or _may_have_paused(subject))
+        else []
+    )
     for pause in pauses:
         if pause.ended_at is None:
             pause.ended_at, pause.ended_by = at, actor.user_id
@@ -128,16 +131,30 @@ def make_tasks(subject: Subject, stage: StageDef, visit_id: int, at: datetime) -
                 visit_id=visit_id,
                 key=task.key,
                 title=task.title,
-                assignee_id=subject.card.owner_id,
+                assignee_id=assignee_of(task.assignee, subject.card.owner_id),
                 due_at=due_after(subject.playbook, stage, at, task.due),
                 created_at=at,
             )
         )
 
 
+def revive_tasks(card_id: uuid.UUID, visit: StageVisit) -> None:
+    """Open the tasks again that the move which opened `visit` cancelled."""
+    db.session.execute(
+        update(Task)
+        .where(Task.card_id == card_id, Task.cancelled_at == visit.entered_at, Task.visit_id != visit.id)
+        .values(cancelled_at=None)
+    )
+
+
 def cancel_open_tasks(card_id: uuid.UUID, at: datetime, visit_id: int | None = None) -> None:
     """Cancel the playbook's open tasks of a card, or of one visit; tasks people made stay."""
-    where = [Task.card_id == card_id, Task.key.is_not(None), Task.done_at.is_(None), Task.cancelled_at.is_(None)]
+    where = [
+        Task.card_id == card_id,
+        Task.key.is_not(None),
+        Task.done_at.is_(None),
+        Task.cancelled_at.is_(None),
+    ]
     if visit_id is not None:
         where.append(Task.visit_id == visit_id)
     db.session.execute(update(Task).where(*where).values(cancelled_at=at))

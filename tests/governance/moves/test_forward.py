@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
@@ -46,8 +47,10 @@ def _everything_but_reports(app: Flask) -> dict[str, list[str]]:
     """Every row of every table, save the gate reports."""
     with app.app_context():
         tables = db.session.scalars(
-            sa.text("select tablename from pg_tables where schemaname = 'public' "
-                "and tablename not in ('gate_reports', 'alembic_version')")
+            sa.text(
+                "select tablename from pg_tables where schemaname = 'public' "
+                "and tablename not in ('gate_reports', 'alembic_version')"
+            )
         ).all()
         return {
             name: sorted(db.session.scalars(sa.text(f'select to_jsonb(t)::text from "{name}" t')))
@@ -91,7 +94,9 @@ def test_e3_the_gate_report_of_a_move_is_kept_and_named_by_its_visit(app: Flask,
     ]
 
 
-def test_e3_a_blocked_move_tells_every_unmet_check_and_keeps_only_a_report(app: Flask, member: Person) -> None:
+def test_e3_a_blocked_move_tells_every_unmet_check_and_keeps_only_a_report(
+    app: Flask, member: Person
+) -> None:
     card = _card(app, member)
     before = _everything_but_reports(app)
     outcome = move(app, card, "second", member)
@@ -104,11 +109,17 @@ def test_e3_a_blocked_move_tells_every_unmet_check_and_keeps_only_a_report(app: 
     ]
     assert _everything_but_reports(app) == before
     (report,) = rows(app, GateReport)
-    assert (report["outcome"], report["from_visit_id"], report["actor_id"]) == ("blocked", card.visit, member.id)
+    assert (report["outcome"], report["from_visit_id"], report["actor_id"]) == (
+        "blocked",
+        card.visit,
+        member.id,
+    )
     assert [result["sentence"] for result in report["results"]] == outcome.sentences
 
 
-def test_e5_a_stale_move_says_who_moved_the_card_and_where_and_writes_nothing(app: Flask, member: Person) -> None:
+def test_e5_a_stale_move_says_who_moved_the_card_and_where_and_writes_nothing(
+    app: Flask, member: Person
+) -> None:
     card = _card(app, member)
     grace = make_user(app, name="Grace Hopper")
     fulfil(app, card, member, "second")
@@ -205,7 +216,7 @@ def test_the_story_of_growth_leads_from_sourced_to_closed_won_through_public_fun
     assert row["fields"]["won_because"] == "They trusted the demo."
     visits = rows(app, StageVisit, card_id=card.id)
     assert [visit["number"] for visit in visits] == list(range(1, 10))
-    assert all(a["left_at"] == b["entered_at"] for a, b in zip(visits, visits[1:], strict=False))
+    assert all(a["left_at"] == b["entered_at"] for a, b in pairwise(visits))
 
 
 def test_e10_an_open_card_always_has_a_next_action_with_due_date_and_assignee(

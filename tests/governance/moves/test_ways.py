@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from flask import Flask
 
@@ -38,7 +40,7 @@ def card(app: Flask, member: Person) -> KnownCard:
     return a_card(app, member, stage="third")
 
 
-def _last_visit(app: Flask, card: KnownCard) -> dict:
+def _last_visit(app: Flask, card: KnownCard) -> dict[str, Any]:
     return rows(app, StageVisit, card_id=card.id)[-1]
 
 
@@ -47,7 +49,9 @@ def test_e2_backward_is_refused_to_a_member_even_with_override_and_reason(
 ) -> None:
     outcome = move(app, card, "first", member, override=True, reason="They asked for it.")
     assert isinstance(outcome, Blocked)
-    assert outcome.sentences[0] == "First lies behind Third; only a manager may move a card back, with a reason."
+    assert (
+        outcome.sentences[0] == "First lies behind Third; only a manager may move a card back, with a reason."
+    )
     assert stage_of(app, card) == "third"
 
 
