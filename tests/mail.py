@@ -34,13 +34,15 @@ def text_of(message: EmailMessage, kind: str = "plain") -> str:
     """Return a message's plain text, or its HTML."""
     part = message.get_body((kind,))
     assert part is not None
-    content: str = part.get_content()
+    content = str(part.get_content())
     return content.replace("\r\n", "\n")
 
 
 def link_in(message: EmailMessage, path: str) -> str:
     """Return the path of the link that begins with `path`; text and HTML must agree on it."""
     pattern = rf"https?://[^\s\"<]+{path}[^\s\"<]+"
-    links = {link for kind in ("plain", "html") for link in re.findall(pattern, text_of(message, kind))}
+    links: set[str] = {
+        link for kind in ("plain", "html") for link in re.findall(pattern, text_of(message, kind))
+    }
     assert len(links) == 1, links
     return urlsplit(links.pop()).path

@@ -1,0 +1,86 @@
+"""`/dev/mailbox`: mail that was not sent anywhere, read safely."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from aiosmtpd.controller import Controller
+from flask import Flask
+
+from lifecycle.app import create_app
+from lifecycle.config import Settings
+from lifecycle.core.db import db, transaction
+from lifecycle.records.outbox.compose import send_message
+from lifecycle.runtime.mailbox import KeepAsFiles, list_messages
+from tests.installation import free_port
+from tests.mail import deliver
+from tests.visitor import Visitor
+
+HTML = (
+    '<html><head></head><body><script>alert(1)</script><a href="http://localhost/login">In</a></body></html>'
+)
+
+
+@pytest.fixture
+def kept(app: Flask, settings: Settings) -> Iterator[str]:
+    """The id of a message that the local mailbox keeps."""
+    folder = settings.data_dir / "mailbox"
+    controller = Controller(KeepAsFiles(folder), hostname="127.0.0.1", port=free_port())
+    controller.start()
+    state = app.extensions["mail"]
+    usual, state.port = state.port, controller.port
+    with app.app_context(), transaction():
+        send_message(
+            "test",
+            to_address="grace@demo.example",
+            to_name="Grace",
+            subject="<b>Hello</b>",
+            text="Open http://localhost/login now <script>",
+            html=HTML,
+        )
+    assert deliver(app) == 1
+    state.port = usual
+    controller.stop()
+    yield list_messages(folder)[0].id
+    for file in folder.iterdir():
+        file.unlink()
+
+
+def test_a_message_is_listed_and_read(app: Flask, kept: str) -> None:
+    visitor = Visitor(app)
+    assert "&lt;b&gt;Hello&lt;/b&gt;" in visitor.open("/dev/mailbox").text
+    page = visitor.open(f"/dev/mailbox/{kept}")
+    assert '<a href="http://localhost/login" rel="noopener">http://localhost/login</a>' in page.text
+    assert 'sandbox="allow-popups allow-popups-to-escape-sandbox"' in page.text
+    assert "frame-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "<script>alert" not in page.text
+
+
+def test_what_somebody_wrote_cannot_run(app: Flask, kept: str) -> None:
+    letter = Visitor(app).open(f"/dev/mailbox/{kept}/html")
+    policy = letter.headers["Content-Security-Policy"]
+    assert "sandbox allow-popups allow-popups-to-escape-sandbox" in policy
+    assert "default-src 'none'" in policy
+    assert "script" not in policy
+    assert '<head><base target="_blank">' in letter.text
+
+
+@pytest.mark.parametrize(
+    "message_id", ["nope", "..%2f..%2fetc%2fpasswd", "20260101T000000.000000-00000000", "%00"]
+)
+def test_made_up_ids_are_not_found(app: Flask, message_id: str) -> None:
+    assert Visitor(app).open(f"/dev/mailbox/{message_id}").status_code == 404
+    assert Visitor(app).open(f"/dev/mailbox/{message_id}/html").status_code == 404
+
+
+def test_an_empty_mailbox_says_so(app: Flask) -> None:
+    assert "No mail yet" in Visitor(app).open("/dev/mailbox").text
+
+
+def test_there_is_none_in_production(settings: Settings) -> None:
+    production = create_app(replace(settings, environment="production", secret_key="x" * 40))
+    assert "mailbox" not in production.blueprints
+    with production.app_context():
+        db.engine.dispose()
