@@ -23,7 +23,9 @@ _LOCK = 7_301_955
 
 # Everything not named here may be inserted, updated and read by the app, and never deleted.
 _APPEND_ONLY = frozenset({"events", "gate_reports", "playbook_revisions", "approval_decisions"})
-_DELETABLE = frozenset({"user_departments", "user_tokens", "collapsed_columns", "board_changes", "import_row_errors"})
+_DELETABLE = frozenset(
+    {"user_departments", "user_tokens", "collapsed_columns", "board_changes", "import_row_errors"}
+)
 # What a report never needs to see.
 _HIDDEN_FROM_READER = frozenset({"user_tokens", "file_contents", "outbox_messages"})
 _READER_COLUMNS = {
@@ -77,12 +79,16 @@ def _grant(connection: Connection, app_role: str, reader_role: str) -> None:
         f"grant usage on schema public to {app}, {reader}",
         f"revoke all on all tables in schema public from {app}, {reader}",
         f"grant usage, select on all sequences in schema public to {app}",
+        # Readiness asks whether the schema is there.
+        f"grant select on alembic_version to {app}",
     ]
     for table in METADATA.sorted_tables:
         name = quote(table.name)
         statements.append(f"grant {_app_privileges(table.name)} on {name} to {app}")
         if table.name in _READER_COLUMNS:
-            statements.append(f"grant select ({', '.join(_READER_COLUMNS[table.name])}) on {name} to {reader}")
+            statements.append(
+                f"grant select ({', '.join(_READER_COLUMNS[table.name])}) on {name} to {reader}"
+            )
         elif table.name not in _HIDDEN_FROM_READER:
             statements.append(f"grant select on {name} to {reader}")
     for statement in statements:

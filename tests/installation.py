@@ -63,6 +63,7 @@ class Installation:
         self.folder = Path(tempfile.mkdtemp(prefix="lifecycle-test-"))
         self._data = DataFolder(self.folder)
         self._data.take()
+        self._root = self._data.services_root()
         keyring = Keyring(self.folder)
         self._embedded = Embedded(
             self._data, keyring, postgres=not given, valkey=not redis_url, durable=False
@@ -84,6 +85,7 @@ class Installation:
     def stop(self) -> None:
         self._embedded.stop()
         self._data.release()
+        shutil.rmtree(self._root, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

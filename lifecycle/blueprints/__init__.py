@@ -15,6 +15,7 @@ from lifecycle.blueprints.mailbox import mailbox
 from lifecycle.blueprints.people import people
 from lifecycle.blueprints.playbooks import playbooks
 from lifecycle.blueprints.search import search
+from lifecycle.blueprints.styleguide import styleguide
 from lifecycle.config import Settings
 
 
@@ -32,3 +33,4 @@ def register_blueprints(app: Flask, settings: Settings) -> None:
     app.register_blueprint(imports)
     if settings.environment != "production":
         app.register_blueprint(mailbox)
+        app.register_blueprint(styleguide)

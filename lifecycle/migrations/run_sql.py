@@ -11,5 +11,8 @@ def run_sql(name: str) -> None:
     """Execute `migrations/sql/<name>` as it stands."""
     text = (files("lifecycle") / "migrations" / "sql" / name).read_text(encoding="utf-8")
     # The driver's own cursor: SQLAlchemy would read % as a parameter.
-    with op.get_bind().connection.cursor() as cursor:
+    cursor = op.get_bind().connection.cursor()
+    try:
         cursor.execute(text)
+    finally:
+        cursor.close()

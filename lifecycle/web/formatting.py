@@ -8,7 +8,6 @@ from decimal import Decimal
 from babel.numbers import format_compact_currency, format_currency, format_decimal
 from flask import Flask
 from flask_babel import format_date, format_datetime, to_user_timezone
-
 from jinja2 import StrictUndefined
 
 from lifecycle.core.clock import now
@@ -46,9 +45,11 @@ def short_money(amount: Decimal | None, currency: str | None = None) -> str:
         return ""
     if abs(amount) < 10_000 or not currency:
         pattern = "¤#,##0" if amount == amount.to_integral_value() else None
-        return format_currency(amount, currency, pattern, locale="en", currency_digits=pattern is None) if (
-            currency
-        ) else format_decimal(amount, locale="en")
+        return (
+            format_currency(amount, currency, pattern, locale="en", currency_digits=pattern is None)
+            if (currency)
+            else format_decimal(amount, locale="en")
+        )
     return format_compact_currency(amount, currency, locale="en", fraction_digits=1)
 
 

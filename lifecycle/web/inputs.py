@@ -32,9 +32,12 @@ _RADIOS_UP_TO = 4
 
 
 def build_form(
-    prefix: str, declared: Sequence[Declared], values: Mapping[str, Any], errors: Mapping[str, str] | None = None
+    prefix: str,
+    declared: Sequence[Declared],
+    values: Mapping[str, Any],
+    errors: Mapping[str, str] | None = None,
 ) -> FlaskForm:
-    """Return a form with a field `<prefix>-<key>` for each declared field, filled with stored or typed values.
+    """Return a form with a field `<prefix>-<key>` for each declared one, filled with stored or typed values.
 
     Args:
         errors: sentences by key, shown at their fields.
@@ -42,7 +45,9 @@ def build_form(
     fields = {f"{prefix}-{item.key}": _field(item) for item in declared}
     form_class = type("DeclaredForm", (FlaskForm,), fields)
     form = form_class(
-        formdata=None, data={f"{prefix}-{key}": _shown(value) for key, value in values.items()}, meta={"csrf": False}
+        formdata=None,
+        data={f"{prefix}-{key}": _shown(value) for key, value in values.items()},
+        meta={"csrf": False},
     )
     for key, sentence in (errors or {}).items():
         field = form._fields.get(f"{prefix}-{key}")
@@ -75,7 +80,9 @@ def _field(item: Declared) -> Field:
     common: dict[str, Any] = {"label": item.name, "description": description}
     options = [(option.key, option.name) for option in item.options]
     if item.type == "long_text":
-        return TextAreaField(**common, validators=_may_skip(required), render_kw={"rows": 3, "maxlength": 20_000})
+        return TextAreaField(
+            **common, validators=_may_skip(required), render_kw={"rows": 3, "maxlength": 20_000}
+        )
     if item.type == "date":
         return DateField(**common, validators=_may_skip(required))
     if item.type == "yes_no":

@@ -56,4 +56,6 @@ def _is_current(endpoint: str, here: tuple[str, str]) -> bool:
     if endpoint == current:
         return True
     same_room = endpoint.partition(".")[0] == blueprint
-    return same_room and not any(item[1] == current for item in _MAIN) and endpoint != "accounts.list_contacts"
+    return (
+        same_room and not any(item[1] == current for item in _MAIN) and endpoint != "accounts.list_contacts"
+    )

@@ -43,7 +43,11 @@ class Growth:
             with transaction():
                 owner, _ = find_or_create_account(account, self.member.actor)
                 card = create_card(
-                    "wispgate.growth", actor=self.member.actor, channel="page", account_id=owner.id, title=title
+                    "wispgate.growth",
+                    actor=self.member.actor,
+                    channel="page",
+                    account_id=owner.id,
+                    title=title,
                 )
                 card_id = card.id
             if ready:
@@ -87,7 +91,9 @@ def log_in(browser: Browser, base_url: str) -> Iterator[LogIn]:
     errors: list[str] = []
 
     def open_as(person: Person, **options: object) -> Page:
-        context = browser.new_context(base_url=base_url, **{"viewport": {"width": 1440, "height": 900}, **options})  # type: ignore[arg-type]
+        context = browser.new_context(
+            base_url=base_url, **{"viewport": {"width": 1440, "height": 900}, **options}
+        )  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(8000)

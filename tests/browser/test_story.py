@@ -1,4 +1,4 @@
-"""The main job, in a real browser: drag, be told what is missing, fix it there, advance (E5, E7, E23, E24)."""
+"""The main job in a real browser: drag, be told what is missing, fix it there, advance (E5, E7, E23, E24)."""
 
 from __future__ import annotations
 

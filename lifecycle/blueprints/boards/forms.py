@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask_wtf import FlaskForm
 from wtforms import DecimalField, HiddenField, StringField
 from wtforms.validators import InputRequired, Length, Optional
 
+from lifecycle.web.form import Form
 
-class QuickAddForm(FlaskForm):
+
+class QuickAddForm(Form):
     """A new card, from a column's plus."""
 
     stage = HiddenField()
@@ -27,7 +28,10 @@ class QuickAddForm(FlaskForm):
     )
     currency = StringField(
         "Currency",
-        validators=[Optional(), Length(min=3, max=3, message="Give the currency by its three letters, like EUR.")],
+        validators=[
+            Optional(),
+            Length(min=3, max=3, message="Give the currency by its three letters, like EUR."),
+        ],
         default="EUR",
         render_kw={"maxlength": 3, "autocomplete": "off"},
     )

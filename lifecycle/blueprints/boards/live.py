@@ -41,12 +41,9 @@ def _tell(slug: str, changes: list[Change], cursor: str) -> ResponseReturnValue:
     if not has_session(load_user=True):
         return Response(status=401)
     movers = {change.card_id: change.actor_id for change in changes}
-    names: dict[object, str] = {
-        user_id: name
-        for user_id, name in db.session.execute(
-            select(User.id, User.name).where(User.id.in_({actor for actor in movers.values() if actor}))
-        )
-    }
+    wanted = {actor for actor in movers.values() if actor}
+    rows = db.session.execute(select(User.id, User.name).where(User.id.in_(wanted)))
+    names: dict[object, str] = dict(rows.tuples().all())
     touched = read_touched(
         find_board(slug),
         list(movers),

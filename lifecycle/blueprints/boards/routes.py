@@ -120,6 +120,8 @@ def create_board_card(slug: str) -> ResponseReturnValue:
     form = QuickAddForm()
     if not form.validate_on_submit():
         return _quick_add(identity, form, 422)
+    assert form.account.data is not None
+    assert form.title.data is not None
     actor = current_actor()
     try:
         with transaction():
@@ -196,7 +198,9 @@ def create_bulk_move(slug: str) -> ResponseReturnValue:
                 for o in outcomes
             ],
         }
-    return render_template("boards/bulk_result.html", identity=identity, outcomes=outcomes, moved=moved, to=to_stage)
+    return render_template(
+        "boards/bulk_result.html", identity=identity, outcomes=outcomes, moved=moved, to=to_stage
+    )
 
 
 def _card_to_move(text: str) -> CardToMove:

@@ -54,9 +54,12 @@ def change(
     """
     actor = current_actor()
     try:
-        with transaction(), changing_card(
-            card_id, actor, permission=permission, allow_closed=allow_closed, seen_version=seen_version
-        ) as subject:
+        with (
+            transaction(),
+            changing_card(
+                card_id, actor, permission=permission, allow_closed=allow_closed, seen_version=seen_version
+            ) as subject,
+        ):
             act(subject, actor)
     except (Invalid, Conflict, NotPermitted) as refusal:
         errors = refusal.field_errors if isinstance(refusal, Invalid) else {}

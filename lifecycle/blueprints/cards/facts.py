@@ -53,7 +53,9 @@ def _instant(local: datetime | None) -> datetime | None:
 
 def _checked(form: FlaskForm) -> None:
     if not form.validate_on_submit():
-        errors = {name: " ".join(map(str, field_errors)) for name, field_errors in form.errors.items() if name}
+        errors = {
+            name: " ".join(map(str, field_errors)) for name, field_errors in form.errors.items() if name
+        }
         raise Invalid(" ".join(errors.values()) or "Look at the form again.", errors)
 
 
@@ -160,7 +162,11 @@ def create_ticks(card_id: uuid.UUID, checklist: str) -> ResponseReturnValue:
 
     def act(subject: Subject, actor: Actor) -> None:
         proofs.tick_items(
-            subject, actor, checklist, request.form.getlist("item")[:200], request.form.getlist("ticked")[:200]
+            subject,
+            actor,
+            checklist,
+            request.form.getlist("item")[:200],
+            request.form.getlist("ticked")[:200],
         )
 
     return change(card_id, act)

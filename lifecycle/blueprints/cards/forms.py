@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
-from wtforms import DateTimeLocalField, DecimalField, HiddenField, IntegerField, SelectField, StringField, TextAreaField
+from wtforms import (
+    DateTimeLocalField,
+    DecimalField,
+    HiddenField,
+    IntegerField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
+
+from lifecycle.web.form import Form
 
 _LARGEST_ID = 2**62
 
 
-class MoveForm(FlaskForm):
+class MoveForm(Form):
     """A move, from a drop, the keyboard, the menu or the panel."""
 
     to_stage = StringField(validators=[InputRequired(), Length(max=100)])
@@ -20,7 +29,7 @@ class MoveForm(FlaskForm):
     channel = HiddenField()
 
 
-class DetailsForm(FlaskForm):
+class DetailsForm(Form):
     """Title, value, contact and owner of a card; `version` is the one it was made from."""
 
     version = IntegerField(validators=[InputRequired(), NumberRange(1, _LARGEST_ID)])
@@ -31,7 +40,7 @@ class DetailsForm(FlaskForm):
     contact = SelectField("Contact", validators=[Optional()])
 
 
-class NextActionForm(FlaskForm):
+class NextActionForm(Form):
     """What is to be done next (E10)."""
 
     text = StringField("Next action", validators=[InputRequired("Say what is to be done."), Length(max=300)])
@@ -39,7 +48,7 @@ class NextActionForm(FlaskForm):
     assignee = SelectField("Who", validators=[InputRequired()])
 
 
-class AttachmentForm(FlaskForm):
+class AttachmentForm(Form):
     """A proof: a file, a link, a note or a talk."""
 
     key = HiddenField()
@@ -53,7 +62,7 @@ class AttachmentForm(FlaskForm):
     outcome = StringField("Outcome", validators=[Optional(), Length(max=60)])
 
 
-class MeetingForm(FlaskForm):
+class MeetingForm(Form):
     """A meeting, planned or held."""
 
     key = HiddenField()

@@ -33,6 +33,8 @@ def create_move(card_id: uuid.UUID) -> ResponseReturnValue:
     form = MoveForm()
     if not form.validate_on_submit():
         raise Invalid("Say where the card should go, and which visit you saw. Nothing was changed.")
+    assert form.to_stage.data is not None
+    assert form.seen_visit.data is not None
     channel = form.channel.data if form.channel.data in _CHANNELS else "board"
     with transaction():
         outcome = move_card(
@@ -65,7 +67,9 @@ def _moved(outcome: Moved) -> ResponseReturnValue:
         if wants_page():
             flash(said, "passed")
             return redirect(url_for("cards.show_card", card_id=outcome.card_id), 303)
-        return jsonify(outcome="moved", card=str(outcome.card_id), visit=outcome.visit_id, stage=outcome.to_stage.key)
+        return jsonify(
+            outcome="moved", card=str(outcome.card_id), visit=outcome.visit_id, stage=outcome.to_stage.key
+        )
     if request.form.get("place") == "page":
         flash(said, "passed")
         return go_to(url_for("cards.show_card", card_id=outcome.card_id))
@@ -79,7 +83,11 @@ def _moved(outcome: Moved) -> ResponseReturnValue:
         reader_zone(),
     )
     return render_fragment(
-        "cards/moved.html", outcome=outcome, touched=touched, subject=subject, board_url=f"/boards/{subject.pipeline.slug}"
+        "cards/moved.html",
+        outcome=outcome,
+        touched=touched,
+        subject=subject,
+        board_url=f"/boards/{subject.pipeline.slug}",
     )
 
 
@@ -105,7 +113,11 @@ def _stale(outcome: Stale) -> ResponseReturnValue:
         find_board(subject.pipeline.slug), [outcome.card_id], (), BoardFilter(), reader_id(), reader_zone()
     )
     return render_fragment(
-        "cards/stale.html", 409, outcome=outcome, touched=touched, board_url=f"/boards/{subject.pipeline.slug}"
+        "cards/stale.html",
+        409,
+        outcome=outcome,
+        touched=touched,
+        board_url=f"/boards/{subject.pipeline.slug}",
     )
 
 
@@ -118,7 +130,8 @@ def show_targets(card_id: uuid.UUID) -> ResponseReturnValue:
         return jsonify(
             visit=subject.card.visit_id,
             targets=[
-                {"stage": t.stage, "name": t.name, "state": t.state, "unmet": t.unmet, "says": t.says} for t in targets
+                {"stage": t.stage, "name": t.name, "state": t.state, "unmet": t.unmet, "says": t.says}
+                for t in targets
             ],
         )
     template = "cards/targets_drawer.html" if is_fragment_request() else "cards/targets.html"
@@ -164,4 +177,6 @@ def create_undo(card_id: uuid.UUID) -> ResponseReturnValue:
         reader_id(),
         reader_zone(),
     )
-    return render_fragment("cards/undone.html", touched=touched, said=said, board_url=f"/boards/{subject.pipeline.slug}")
+    return render_fragment(
+        "cards/undone.html", touched=touched, said=said, board_url=f"/boards/{subject.pipeline.slug}"
+    )

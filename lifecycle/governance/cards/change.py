@@ -47,7 +47,9 @@ def changing_card(
     if not subject.stage.is_open and not allow_closed:
         raise Invalid(f"This card is closed ({subject.stage.name}). Reopen it first; nothing was changed.")
     if seen_version is not None and card.version != seen_version:
-        raise Conflict("Somebody changed this card while you were writing. Your text is kept; look at it again.")
+        raise Conflict(
+            "Somebody changed this card while you were writing. Your text is kept; look at it again."
+        )
     yield subject
     db.session.flush()
     refresh_summary(subject)

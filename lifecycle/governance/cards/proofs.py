@@ -126,9 +126,7 @@ def ask_approval(subject: Subject, actor: Actor, check_key: str, note: str) -> N
     record_card_event(subject, "card.approval.requested", actor, "page", data, reason=request.note)
 
 
-def decide_approval(
-    subject: Subject, actor: Actor, request_id: uuid.UUID, decision: str, note: str
-) -> None:
+def decide_approval(subject: Subject, actor: Actor, request_id: uuid.UUID, decision: str, note: str) -> None:
     """Approve or reject an open request of the card."""
     text = clean_text(note, keep_lines=True)[:2000] or None
     request = approvals.decide(subject.card.id, request_id, actor, decision, text)
@@ -231,13 +229,15 @@ def _outcome_task(subject: Subject, meeting: Meeting, line: str) -> Task:
 
 
 def _read_outcome(line: str) -> tuple[str, str, datetime | None]:
-    parts = [part.strip() for part in re.split(r"\s+[-–—]\s+", line)]
+    parts = [part.strip() for part in re.split(r"\s+[-\u2013\u2014]\s+", line)]
     due = None
     if len(parts) > 1 and re.fullmatch(r"\d{4}-\d{2}-\d{2}", parts[-1]):
         try:
             due = datetime.fromisoformat(parts.pop() + "T17:00:00+00:00")
         except ValueError:
-            raise Invalid(f"“{line[:80]}” has no valid date.", {"outcomes": "Write dates like 2026-11-30."}) from None
+            raise Invalid(
+                f"“{line[:80]}” has no valid date.", {"outcomes": "Write dates like 2026-11-30."}
+            ) from None
     who = parts.pop() if len(parts) > 1 else ""
     return " - ".join(parts), who, due
 

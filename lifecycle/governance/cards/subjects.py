@@ -35,8 +35,8 @@ def lock_subject(card_id: uuid.UUID, *, writes_account: bool | Callable[[Card], 
 
     Whatever a gate reads of a card is only written under this lock, so a gate that passes under it is
     still true at commit. The account is held against change; its other cards may move meanwhile, unless
-    this transaction is going to write the account. That has to be said at once, or of the card once it is
-    held: two moves that both hold the account against change and then both write it would wait for each other.
+    this transaction is going to write the account. That has to be said at once, or of the card once it
+    is held: two moves that hold the account against change and then both write it would wait for each other.
 
     Raises:
         NotFound: as `get_subject`.
@@ -62,7 +62,7 @@ def lock_subject(card_id: uuid.UUID, *, writes_account: bool | Callable[[Card], 
 
 
 def subjects(cards: Select[Card, Account, StageVisit, str, str]) -> list[Subject]:
-    """Return the subjects that a narrowed `_cards()` query finds. One query, and one for each new revision."""
+    """Return the subjects that a narrowed `_cards()` query finds. One query, and one a new revision."""
     at = now()
     return [_subject(*row, at) for row in db.session.execute(cards)]
 

@@ -18,7 +18,7 @@ from lifecycle.records.people.actor import SYSTEM
 
 def forward_question(subject: Subject) -> GateQuestion | None:
     """Return the question whether the card may go forward; None where forward leads nowhere."""
-    target = forward_target(subject.playbook, subject.pipeline, subject.stage)
+    target = forward_target(subject.pipeline, subject.stage)
     if target is None or not subject.stage.is_open:
         return None
     way = find_way(subject.pipeline, subject.stage.key, target.key, SYSTEM, override=False)

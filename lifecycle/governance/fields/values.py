@@ -145,7 +145,9 @@ def _read_phone(definition: FieldDef | Question, typed: Any) -> str:
     except phonenumbers.NumberParseException:
         number = None
     if number is None or not phonenumbers.is_possible_number(number):
-        raise ValueRefused(f"{definition.name} must be a phone number with its country, like +34 912 345 678.")
+        raise ValueRefused(
+            f"{definition.name} must be a phone number with its country, like +34 912 345 678."
+        )
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
@@ -180,7 +182,9 @@ _NUMBERS = frozenset({"integer", "number", "money", "percent"})
 
 def _check_bounds(definition: FieldDef, value: Any) -> None:
     if definition.pattern and not re.fullmatch(definition.pattern, str(value)):
-        raise ValueRefused(f"{definition.name}: {definition.pattern_says or 'this does not have the right form'}.")
+        raise ValueRefused(
+            f"{definition.name}: {definition.pattern_says or 'this does not have the right form'}."
+        )
     if definition.minimum is None and definition.maximum is None:
         return
     is_number = definition.type in _NUMBERS

@@ -1,4 +1,4 @@
-"""What an expression may name, and the values it is given: plain dictionaries with every declared key."""
+"""The values an expression is given: plain dictionaries with every name of `language/names.py`."""
 
 from __future__ import annotations
 
@@ -10,39 +10,11 @@ from lifecycle.governance.gates.subject import Subject, field_value
 from lifecycle.governance.language.model import FieldDef, PlaybookDef
 from lifecycle.work.attachments.models import Attachment
 
-_TYPES: dict[str, Any] = {
-    "integer": "number",
-    "number": "number",
-    "money": "number",
-    "percent": "number",
-    "yes_no": "boolean",
-    "choices": ["text"],
-    "date": "date",
-}
 _NUMBERS = frozenset({"integer", "number", "money", "percent"})
 
 
-def declared_names(playbook: PlaybookDef) -> dict[str, Any]:
-    """Return every name an expression of this playbook may use, with its type.
-
-    `card.<field>`, `account.<field>`, `evidence.<key>.count` and `.outcome` (of the newest), `now`, `today` (UTC).
-    """
-    card: dict[str, Any] = {
-        "title": "text",
-        "value": "number",
-        "currency": "text",
-        "stage": "text",
-        "days_in_stage": "number",
-    }
-    account: dict[str, Any] = {"name": "text", "country": "text", "segment": "text"}
-    for field in playbook.fields.values():
-        (card if field.of == "card" else account)[field.key] = _TYPES.get(field.type, "text")
-    evidence = {key: {"count": "number", "outcome": "text"} for key in playbook.evidence}
-    return {"card": card, "account": account, "evidence": evidence, "now": "timestamp", "today": "date"}
-
-
 def expression_context(subject: Subject, attachments: Iterable[Attachment]) -> dict[str, Any]:
-    """Return the values for `declared_names`; an empty field is None."""
+    """Return the values of every declared name; an empty field is None."""
     card, account = subject.card, subject.account
     stay = subject.now - subject.visit.entered_at
     on_card: dict[str, Any] = {
@@ -65,7 +37,6 @@ def expression_context(subject: Subject, attachments: Iterable[Attachment]) -> d
         "account": on_account,
         "evidence": _evidence(subject.playbook, attachments),
         "now": subject.now,
-        "today": subject.now.date(),
     }
 
 

@@ -44,7 +44,9 @@ def list_targets(subject: Subject, actor: Actor) -> list[Target]:
 
 def _target(subject: Subject, way: Way, report: GateReport, actor: Actor) -> Target:
     state, says = _state(subject, way, report, actor)
-    return Target(way.to_stage.key, way.to_stage.name, way.to_stage.kind, state, len(report.blocked), says, way.kind)
+    return Target(
+        way.to_stage.key, way.to_stage.name, way.to_stage.kind, state, len(report.blocked), says, way.kind
+    )
 
 
 def _state(subject: Subject, way: Way, report: GateReport, actor: Actor) -> tuple[TargetState, str]:

@@ -106,7 +106,11 @@ def read_board(identity: BoardIdentity, narrowed: BoardFilter, reader: uuid.UUID
 
 
 def read_column_page(
-    identity: BoardIdentity, stage_key: str, after: tuple[int, uuid.UUID], narrowed: BoardFilter, zone: ZoneInfo
+    identity: BoardIdentity,
+    stage_key: str,
+    after: tuple[int, uuid.UUID],
+    narrowed: BoardFilter,
+    zone: ZoneInfo,
 ) -> tuple[list[CardFace], str | None]:
     """Return the next cards of a column and the address of those after them. One query."""
     at = now()
@@ -173,7 +177,7 @@ def _fill_totals(
 ) -> None:
     for row in totals_by_stage(identity.pipeline.id, narrowed, at):
         column = columns[row.stage_id]
-        column.count += row.count
+        column.count += row.cards
         column.breached += row.breached if column.kind == "open" else 0
         if row.currency is not None:
             column.totals[row.currency] = row.total

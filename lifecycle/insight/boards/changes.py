@@ -1,7 +1,8 @@
 """Live boards (E24): one reader thread a process knows what changed, so that a quiet poll costs no query.
 
-A cursor names the pipeline and the moment up to which a browser has seen changes, with a digest of the changes it saw in the
-ten seconds before: changes commit out of order, so the window overlaps and the digest tells the rest.
+A cursor names the pipeline and the moment up to which a browser has seen changes, with a digest of those it
+saw in the ten seconds before: changes commit out of order, so the window overlaps and the digest tells the
+rest.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class ChangeReader:
         return _cursor(pipeline_id, at, self._window(pipeline_id, at))
 
     def since(self, cursor: str) -> tuple[list[Change], str]:
-        """Return the changes a browser has not seen, and its next cursor.
+        """Return the changes a browser has not seen, oldest first, and its next cursor.
 
         Ask `is_too_old` first: this answers with what is still known.
         """
@@ -75,7 +76,7 @@ class ChangeReader:
         return fresh, _cursor(pipeline_id, following, self._window(pipeline_id, following))
 
     def is_too_old(self, cursor: str) -> bool:
-        """Say whether changes since this cursor may be forgotten, or it is none: the board must be read anew."""
+        """Say whether this is no cursor, or so old that changes may be forgotten: the board is read anew."""
         return _parse(cursor)[1] < self._now() - _KEPT + OVERLAP
 
     def _window(self, pipeline_id: int, at: float) -> list[Change]:
@@ -87,6 +88,7 @@ class ChangeReader:
                     break
                 if change.pipeline_id == pipeline_id and change.at > at - OVERLAP:
                     found.append(change)
+        found.reverse()
         return found
 
     def _now(self) -> float:

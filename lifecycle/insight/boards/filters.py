@@ -103,7 +103,7 @@ class BoardFilter:
 
 def _sla_condition(state: str, at: datetime) -> list[ColumnElement[bool]]:
     if state == "paused":
-        return [Card.is_paused]
+        return [Card.is_paused.is_(True)]
     if state == "breached":
         return [Card.sla_due_at < at, Card.is_paused.is_(False)]
     if state == "due_soon":

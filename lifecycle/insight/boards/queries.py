@@ -17,6 +17,7 @@ from lifecycle.records.cards.models import Card, CollapsedColumn, StageVisit
 from lifecycle.records.people.models import User
 from lifecycle.records.playbooks.models import Pipeline, Stage
 
+Rows = Sequence[Row[*tuple[Any, ...]]]
 _FACE = (
     Card.id,
     Card.visit_id,
@@ -39,14 +40,14 @@ _FACE = (
 )
 
 
-def totals_by_stage(pipeline_id: int, narrowed: BoardFilter, at: datetime) -> Sequence[Row[Any]]:
-    """Return rows of (stage_id, currency, count, total, breached): exact, and filtered like the board."""
+def totals_by_stage(pipeline_id: int, narrowed: BoardFilter, at: datetime) -> Rows:
+    """Return rows of (stage_id, currency, cards, total, breached): exact, and filtered like the board."""
     breached = func.count(case((and_(Card.sla_due_at < at, Card.is_paused.is_(False)), 1)))
     query = (
         select(
             Card.stage_id,
             Card.value_currency.label("currency"),
-            func.count().label("count"),
+            func.count().label("cards"),
             func.sum(Card.value_amount).label("total"),
             breached.label("breached"),
         )
@@ -58,7 +59,7 @@ def totals_by_stage(pipeline_id: int, narrowed: BoardFilter, at: datetime) -> Se
     return db.session.execute(query).all()
 
 
-def first_cards(pipeline_id: int, narrowed: BoardFilter, at: datetime, limit: int) -> Sequence[Row[Any]]:
+def first_cards(pipeline_id: int, narrowed: BoardFilter, at: datetime, limit: int) -> Rows:
     """Return the first `limit` cards of every stage of the pipeline, in board order. One query."""
     column = aliased(Stage)
     cards = select(*_FACE).where(Card.stage_id == column.id, Card.archived_at.is_(None))
@@ -88,7 +89,7 @@ def first_cards(pipeline_id: int, narrowed: BoardFilter, at: datetime, limit: in
 
 def column_page(
     stage_id: int, narrowed: BoardFilter, at: datetime, after: tuple[int, uuid.UUID], limit: int
-) -> Sequence[Row[Any]]:
+) -> Rows:
     """Return the `limit` cards of a stage that follow `after` = (board_order, id). One query."""
     query = _faces().where(
         Card.stage_id == stage_id,
@@ -99,9 +100,7 @@ def column_page(
     return db.session.execute(query.order_by(Card.board_order, Card.id).limit(limit)).all()
 
 
-def faces_of(
-    pipeline_id: int, card_ids: Sequence[uuid.UUID], narrowed: BoardFilter, at: datetime
-) -> Sequence[Row[Any]]:
+def faces_of(pipeline_id: int, card_ids: Sequence[uuid.UUID], narrowed: BoardFilter, at: datetime) -> Rows:
     """Return the cards of the pipeline among `card_ids` that the filtered board shows. One query."""
     query = _faces().where(
         Card.pipeline_id == pipeline_id,
@@ -112,7 +111,7 @@ def faces_of(
     return db.session.execute(query).all()
 
 
-def next_in_column(rows: Sequence[Row[Any]], narrowed: BoardFilter, at: datetime) -> dict[uuid.UUID, uuid.UUID]:
+def next_in_column(rows: Rows, narrowed: BoardFilter, at: datetime) -> dict[uuid.UUID, uuid.UUID]:
     """Return for each card the one that follows it in its column, where there is one. One query."""
     if not rows:
         return {}
@@ -132,7 +131,7 @@ def next_in_column(rows: Sequence[Row[Any]], narrowed: BoardFilter, at: datetime
         .scalar_subquery()
     )
     found = db.session.execute(select(here.id, following).where(here.id.in_([row.id for row in rows])))
-    return {card_id: next_id for card_id, next_id in found if next_id is not None}
+    return dict(found.tuples().all())
 
 
 def collapsed_stages(user_id: uuid.UUID, stage_ids: Sequence[int]) -> dict[int, bool]:
@@ -142,10 +141,10 @@ def collapsed_stages(user_id: uuid.UUID, stage_ids: Sequence[int]) -> dict[int, 
             CollapsedColumn.user_id == user_id, CollapsedColumn.stage_id.in_(stage_ids)
         )
     )
-    return {stage_id: is_collapsed for stage_id, is_collapsed in rows}
+    return dict(rows.tuples().all())
 
 
-def _faces() -> Select[Any]:
+def _faces() -> Select[*tuple[Any, ...]]:
     return (
         select(
             *_FACE,

@@ -80,7 +80,7 @@ class Column:
         return next(iter(self.totals.values())) if len(self.totals) == 1 else None
 
 
-def card_face(row: Row[Any], at: datetime, zone: ZoneInfo) -> CardFace:
+def card_face(row: Row[*tuple[Any, ...]], at: datetime, zone: ZoneInfo) -> CardFace:
     """Return the face of one row of `queries.CARD_COLUMNS`."""
     playbook = of_revision(row.revision_id)
     stage = stage_of(playbook.pipeline(row.pipeline_key), row.stage_key)
@@ -144,7 +144,7 @@ def initials(name: str) -> str:
     return "".join(word[0] for word in words[:1] + words[1:][-1:]).upper() or "?"
 
 
-def _next_action(row: Row[Any], is_open: bool, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
+def _next_action(row: Row[*tuple[Any, ...]], is_open: bool, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
     if not is_open:
         return "ok", ""
     if not row.next_action or row.next_action_due_at is None:

@@ -97,7 +97,9 @@ def read_gate(subject: Subject, to_stage: str, actor: Actor) -> GateView:
     Raises:
         KeyError: the card's revision has no such stage.
     """
-    way = find_way(subject.pipeline, subject.stage.key, to_stage, actor, override=can(actor, "cards.override"))
+    way = find_way(
+        subject.pipeline, subject.stage.key, to_stage, actor, override=can(actor, "cards.override")
+    )
     report = evaluate([GateQuestion(subject, way.to_stage, way.checks)])[0]
     return _view(subject, way, report, actor)
 

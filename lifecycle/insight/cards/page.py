@@ -123,7 +123,7 @@ def read_card_page(card_id: uuid.UUID, actor: Actor) -> CardPage:
     subject = get_subject(card_id)
     card, at = subject.card, subject.now
     facts = read_facts(card.id)
-    target = forward_target(subject.playbook, subject.pipeline, subject.stage)
+    target = forward_target(subject.pipeline, subject.stage)
     clock = view(
         subject.playbook,
         subject.stage,
@@ -168,7 +168,7 @@ def read_facts(card_id: uuid.UUID) -> CardFacts:
     """Return what was done for a card. Seven queries."""
     attachments = attachments_by_card([card_id]).get(card_id, [])
     file_ids = [item.file_id for item in attachments if item.file_id]
-    files = db.session.scalars(select(StoredFile).where(StoredFile.id.in_(file_ids))) if file_ids else []
+    files = db.session.scalars(select(StoredFile).where(StoredFile.id.in_(file_ids))).all()
     return CardFacts(
         tasks=tasks_by_card([card_id]).get(card_id, []),
         ticks=ticks_by_card([card_id]).get(card_id, set()),
@@ -205,9 +205,7 @@ def _shown_fields(subject: Subject) -> list[ShownField]:
 
 def _checklists(subject: Subject) -> list[ChecklistDef]:
     names = [
-        check.params.name
-        for check in subject.stage.leave + subject.stage.enter
-        if check.type == "checklist"
+        check.params.name for check in subject.stage.leave + subject.stage.enter if check.type == "checklist"
     ]
     return [subject.playbook.checklists[name] for name in dict.fromkeys(names)]
 

@@ -27,7 +27,13 @@ _BINARY = {
     "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     "application/zip",
 }
-_TEXT = {"txt": "text/plain", "csv": "text/csv", "eml": "message/rfc822", "md": "text/plain", "log": "text/plain"}
+_TEXT = {
+    "txt": "text/plain",
+    "csv": "text/csv",
+    "eml": "message/rfc822",
+    "md": "text/plain",
+    "log": "text/plain",
+}
 
 
 def keep_file(name: str, content: bytes, actor: Actor) -> StoredFile:

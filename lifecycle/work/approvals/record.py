@@ -54,7 +54,9 @@ def request_approval(
     return request
 
 
-def decide(card_id: uuid.UUID, request_id: uuid.UUID, actor: Actor, decision: str, note: str | None) -> ApprovalRequest:
+def decide(
+    card_id: uuid.UUID, request_id: uuid.UUID, actor: Actor, decision: str, note: str | None
+) -> ApprovalRequest:
     """Approve or reject an open request, once a person, and never one's own.
 
     Raises:

@@ -8,7 +8,15 @@ from typing import Any
 
 from pydantic import Field
 
-from lifecycle.governance.gates.checks.base import Ask, CheckType, Params, Reference, Verdict, card_ids, one_name
+from lifecycle.governance.gates.checks.base import (
+    Ask,
+    CheckType,
+    Params,
+    Reference,
+    Verdict,
+    card_ids,
+    one_name,
+)
 from lifecycle.governance.gates.report import Remedy
 from lifecycle.work.attachments.models import Attachment
 from lifecycle.work.attachments.queries import attachments_by_card

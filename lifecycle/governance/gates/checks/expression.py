@@ -9,9 +9,10 @@ from typing import Any
 
 from lifecycle.core.expressions import Expression, ExpressionError, compile_expression
 from lifecycle.governance.gates.checks.base import Ask, CheckType, Params, Reference, Verdict, card_ids
-from lifecycle.governance.gates.context import declared_names, expression_context
+from lifecycle.governance.gates.context import expression_context
 from lifecycle.governance.gates.report import Remedy
 from lifecycle.governance.language.model import PlaybookDef
+from lifecycle.governance.language.names import declared_names
 from lifecycle.work.attachments.models import Attachment
 from lifecycle.work.attachments.queries import attachments_by_card
 
@@ -33,7 +34,8 @@ class ExpressionCheck(CheckType[ExpressionParams, dict[uuid.UUID, list[Attachmen
     def read(self, written: Any) -> list[ExpressionParams]:
         """Return the check."""
         if not isinstance(written, dict):
-            raise ValueError("write {holds: <expression>, says: <sentence when it does not hold>}")
+            # Complaints about what an author wrote are ValueErrors, whatever is wrong with it.
+            raise ValueError("write {holds: <expression>, says: <sentence>}")  # noqa: TRY004
         return [ExpressionParams.model_validate(written)]
 
     def name(self, params: ExpressionParams) -> str:
@@ -77,4 +79,6 @@ class _Names:
 
 @lru_cache(maxsize=512)
 def _compiled(text: str, names: _Names) -> Expression:
-    return compile_expression(text, declared_names(names.playbook))
+    return compile_expression(
+        text, declared_names(names.playbook.fields.values(), names.playbook.evidence.values())
+    )

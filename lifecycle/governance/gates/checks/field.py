@@ -45,7 +45,9 @@ class FieldCheck(CheckType[FieldParams, None]):
         parts = written if isinstance(written, list) else [written]
         if not parts:
             raise ValueError("name at least one field")
-        return [FieldParams.model_validate({"name": part} if isinstance(part, str) else part) for part in parts]
+        return [
+            FieldParams.model_validate({"name": part} if isinstance(part, str) else part) for part in parts
+        ]
 
     def name(self, params: FieldParams) -> str:
         """Return the field's key."""

@@ -6,7 +6,15 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from lifecycle.governance.gates.checks.base import Ask, CheckType, Params, Reference, Verdict, card_ids, one_name
+from lifecycle.governance.gates.checks.base import (
+    Ask,
+    CheckType,
+    Params,
+    Reference,
+    Verdict,
+    card_ids,
+    one_name,
+)
 from lifecycle.governance.gates.report import Remedy
 from lifecycle.work.meetings.models import Meeting
 from lifecycle.work.meetings.queries import meetings_by_card

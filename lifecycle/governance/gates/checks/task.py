@@ -6,7 +6,15 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from lifecycle.governance.gates.checks.base import Ask, CheckType, Params, Reference, Verdict, card_ids, one_name
+from lifecycle.governance.gates.checks.base import (
+    Ask,
+    CheckType,
+    Params,
+    Reference,
+    Verdict,
+    card_ids,
+    one_name,
+)
 from lifecycle.governance.gates.report import Remedy
 from lifecycle.work.tasks.models import Task
 from lifecycle.work.tasks.queries import tasks_by_card
@@ -49,7 +57,9 @@ class TaskCheck(CheckType[TaskParams, dict[uuid.UUID, list[Task]]]):
         mine = [task for task in tasks if task.key == params.name]
         if any(task.done_at for task in mine):
             return Verdict(True, f"“{title}” is done.")
-        remedy = Remedy("task", {"tasks": [str(task.id) for task in mine], "key": params.name, "title": title})
+        remedy = Remedy(
+            "task", {"tasks": [str(task.id) for task in mine], "key": params.name, "title": title}
+        )
         return Verdict(False, f"The task “{title}” is not done.", remedy)
 
 
