@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.runtime.account import Account
-from lifecycle.runtime.processes import run_once
+from lifecycle.runtime.processes import die_with_parent, run_once
 
 START_TIMEOUT = 180.0  # seconds; a busy machine is no failure
 
@@ -48,6 +48,7 @@ class Product:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=die_with_parent(signal.SIGTERM),  # noqa: PLW1509 - nothing else runs while we fork
         )
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -111,7 +112,17 @@ class Product:
 def as_user(name: str) -> list[str]:
     """What to put before a command to have another user run it."""
     user = pwd.getpwnam(name)
-    change = ["setpriv", "--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"]
+    # Becoming another user would make the kernel forget what is to happen when the tests are killed.
+    change = [
+        "setpriv",
+        "--pdeathsig",
+        "TERM",
+        "--reuid",
+        str(user.pw_uid),
+        "--regid",
+        str(user.pw_gid),
+        "--clear-groups",
+    ]
     if run_once(["test", "-x", sys.executable], Account(user.pw_uid, user.pw_gid)).returncode == 0:
         return change
     # Our Python lives in a home that this user may not enter: let it read there all the same.
@@ -170,9 +181,18 @@ def running_product(
     data: Path, *arguments: str, user: str | None = None, **environment: str
 ) -> Iterator[Product]:
     """A product that is ready, and whose every process is gone afterwards."""
-    product = Product(data, "--no-demo", *arguments, user=user, **environment)
-    try:
+    with started_product(data, "--no-demo", *arguments, user=user, **environment) as product:
         product.wait_ready()
+        yield product
+
+
+@contextmanager
+def started_product(
+    data: Path, *arguments: str, user: str | None = None, **environment: str
+) -> Iterator[Product]:
+    """A product that was just started, and whose every process is gone afterwards."""
+    product = Product(data, *arguments, user=user, **environment)
+    try:
         yield product
     finally:
         if product.process.poll() is None:

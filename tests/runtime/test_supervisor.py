@@ -20,7 +20,14 @@ import redis
 from lifecycle.runtime.datafolder import OUTSIDE
 from lifecycle.runtime.mailbox import list_messages
 from tests.installation import Addresses, free_port
-from tests.runtime.product import Product, data_folder, running_product, wait_gone, wait_until
+from tests.runtime.product import (
+    Product,
+    data_folder,
+    running_product,
+    started_product,
+    wait_gone,
+    wait_until,
+)
 
 # One process runs them all: they share one product.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("product")]
@@ -83,8 +90,8 @@ def test_only_the_preparation_is_told_the_owners_address(product: Product) -> No
 
 
 def test_a_second_start_on_the_same_data_names_the_first(product: Product) -> None:
-    second = Product(product.data, "--no-demo")
-    assert second.wait_ended() == 1
+    with started_product(product.data, "--no-demo") as second:
+        assert second.wait_ended() == 1
     assert second.said.strip() == f"Lifecycle already runs on {product.data}, at {product.services['web']}"
     assert is_ready(product)
 
@@ -92,8 +99,8 @@ def test_a_second_start_on_the_same_data_names_the_first(product: Product) -> No
 def test_a_busy_port_is_one_sentence(product: Product) -> None:
     with data_folder() as data, socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        other = Product(data, "--no-demo", "--port", str(port))
-        assert other.wait_ended() == 1
+        with started_product(data, "--no-demo", "--port", str(port)) as other:
+            assert other.wait_ended() == 1
     assert other.said.strip() == f"Port {port} is taken by another program: choose another with --port."
 
 
@@ -147,12 +154,11 @@ def test_a_killed_part_is_started_again(product: Product, part: str) -> None:
 def test_an_ordinary_user_can_kill_it_and_start_it_again_on_the_same_data() -> None:
     user = "nobody" if os.geteuid() == 0 else None
     with data_folder(user) as data:
-        product = Product(data, "--no-demo", user=user)
-        product.wait_ready()
-        assert data.stat().st_mode & 0o777 == 0o700
-        before, family = product.services, product.family()
-        product.process.kill()
-        product.wait_ended()
+        with running_product(data, user=user) as product:
+            assert data.stat().st_mode & 0o777 == 0o700
+            before, family = product.services, product.family()
+            product.process.kill()
+            product.wait_ended()
         with running_product(data, user=user) as again:
             wait_gone(family)
             assert again.services["database"] == before["database"]
@@ -160,27 +166,28 @@ def test_an_ordinary_user_can_kill_it_and_start_it_again_on_the_same_data() -> N
 
 
 def test_a_failed_preparation_is_shown_and_everything_stops() -> None:
-    with data_folder() as data:
-        product = Product(data, "--no-demo", MAX_UPLOAD_BYTES="many")
+    with data_folder() as data, started_product(data, "--no-demo", MAX_UPLOAD_BYTES="many") as product:
         assert product.wait_ended() == 1
     assert "MAX_UPLOAD_BYTES must be a whole number of bytes above 0, not 'many'." in product.said
     assert not product.family()
 
 
 @as_root
-def test_root_can_keep_its_data_where_nobody_else_may_look_and_a_kill_leaves_nothing() -> None:
+def test_root_can_keep_its_data_where_nobody_else_may_look_and_a_kill_leaves_nothing(
+    request: pytest.FixtureRequest,
+) -> None:
     with data_folder() as data:
         data.parent.chmod(0o700)
         with running_product(data) as product:
             assert is_ready(product)
-            socket_folder = product.services["database"].split("host=")[1]
-            assert socket_folder.startswith(str(OUTSIDE))
+            sockets = Path(product.services["database"].split("host=")[1])
+            request.addfinalizer(lambda: shutil.rmtree(sockets.parent, ignore_errors=True))
+            assert sockets.is_relative_to(OUTSIDE)
             assert data.parent.stat().st_mode & 0o777 == 0o700
             family = product.family()
             product.process.kill()
             product.wait_ended()
             wait_gone(family)
-        shutil.rmtree(Path(socket_folder).parent)
 
 
 def test_a_database_and_a_redis_of_ones_own_take_the_place_of_the_embedded_ones(services: Addresses) -> None:
