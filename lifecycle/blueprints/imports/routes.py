@@ -213,6 +213,7 @@ def _page(line: queries.ImportLine) -> dict[str, Any]:
         "is_forecast": is_forecast,
         "on_board": queries.count_on_board(record.id) if record.state in ("done", "failed") else [],
         "errors": queries.list_errors(record.id, page),
+        "error_groups": queries.group_errors(record.id),
         "error_count": queries.count_errors(record.id),
         "page": page,
         "errors_a_page": queries.ERRORS_A_PAGE,

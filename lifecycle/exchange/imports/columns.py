@@ -109,7 +109,7 @@ def suggest_stages(words: Sequence[str], pipeline: PipelineDef) -> dict[str, str
     by_name |= {"won": closed.get("won", ""), "lost": closed.get("lost", "")}
     found = {}
     for word in words:
-        near = difflib.get_close_matches(_words(word), by_name, n=1, cutoff=0.75)
+        near = difflib.get_close_matches(_words(word), by_name, n=1, cutoff=0.66)
         if near and by_name[near[0]]:
             found[word] = by_name[near[0]]
     return found

@@ -22,6 +22,7 @@ from lifecycle.records.playbooks.models import Pipeline, Stage
 ERRORS_A_PAGE = 50
 MOST_LISTED = 200
 _READ_AT_ONCE = 2_000
+_GROUPS = 10
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,19 @@ def count_errors(import_id: int) -> int:
     return db.session.scalars(
         select(func.count()).select_from(ImportRowError).where(ImportRowError.import_id == import_id)
     ).one()
+
+
+def group_errors(import_id: int) -> list[tuple[str | None, str, int]]:
+    """Return (column, sentence, rows) of the commonest errors, when fewer sentences than rows say it all."""
+    rows = db.session.execute(
+        select(ImportRowError.column, ImportRowError.sentence, func.count().label("rows"))
+        .where(ImportRowError.import_id == import_id)
+        .group_by(ImportRowError.column, ImportRowError.sentence)
+        .having(func.count() > 1)
+        .order_by(func.count().desc(), ImportRowError.sentence)
+        .limit(_GROUPS)
+    )
+    return [(column, sentence, count) for column, sentence, count in rows]
 
 
 def list_errors(import_id: int, page: int = 1) -> Sequence[ImportRowError]:
