@@ -15,6 +15,7 @@ from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid, NotPermitted
 from lifecycle.governance.cards.change import changing_card
 from lifecycle.governance.cards.subjects import get_subject
+from lifecycle.governance.fields.values import show_value
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import FieldDef
 from lifecycle.insight.boards.board import Touched, find_board, read_touched
@@ -98,8 +99,7 @@ def card_fragment(
         facts=page.facts,
         subject=page.subject,
         gate=page.gate,
-        timeline=timeline_of_card(card_id, **timeline_filter()),
-        timeline_kinds=request.args.get("show", ""),
+        **read_timeline(page.subject),
         problem=problem,
         touched=touched_by(page.subject) if request.method == "POST" else None,
         place="page" if template == "cards/show.html" else request.form.get("place", "drawer"),
@@ -107,10 +107,20 @@ def card_fragment(
     )
 
 
-def timeline_filter() -> dict[str, Any]:
-    """Return which part of the timeline the address asks for."""
-    show = request.args.get("show", "")
-    return {"kinds": [show]} if show in ("moves", "facts", "comments", "people", "messages") else {}
+def read_timeline(subject: Subject) -> dict[str, Any]:
+    """Return the part of the card's timeline that the address asks for, and what its template needs."""
+    kinds, before = request.args.get("show", ""), request.args.get("before", type=uuid.UUID)
+    fields, currency = subject.playbook.fields, subject.card.value_currency
+
+    def shown(key: str, value: Any) -> str | None:
+        return show_value(fields[key], value, currency) if key in fields else None
+
+    return {
+        "timeline": timeline_of_card(subject.card.id, [kinds], before, show=shown),
+        "timeline_url": url_for("cards.show_timeline", card_id=subject.card.id),
+        "kinds": kinds,
+        "is_continued": before is not None,
+    }
 
 
 def gate_drawer(

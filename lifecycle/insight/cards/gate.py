@@ -66,6 +66,15 @@ class GateView:
         return [check for check in self.checks if _asks_for_field(check)]
 
     @property
+    def unmet_checklists(self) -> set[str]:
+        """The keys of the checklists whose boxes the panel shows."""
+        return {
+            check.remedy.data["checklist"]
+            for check in self.checks
+            if check.state in ("blocked", "warning") and check.remedy and check.remedy.kind == "checklist"
+        }
+
+    @property
     def may_advance(self) -> bool:
         """Whether nothing but answers is missing."""
         return not self.blocked and not self.refusal

@@ -109,6 +109,12 @@ class CardPage:
     can_edit: bool
 
     @property
+    def done_checklists(self) -> list[ChecklistDef]:
+        """The stage's checklists that the gate above does not show with their boxes."""
+        shown = self.gate.unmet_checklists if self.gate else set()
+        return [checklist for checklist in self.checklists if checklist.key not in shown]
+
+    @property
     def is_open(self) -> bool:
         """Whether the card can be worked on."""
         return self.subject.stage.is_open and self.subject.card.archived_at is None

@@ -18,6 +18,8 @@ from lifecycle.governance.gates.checks.base import (
 from lifecycle.governance.gates.report import Remedy
 from lifecycle.work.tasks.queries import ticks_by_card
 
+# Beyond this many open items a sentence would read like the list that stands under it anyway.
+_NAMED = 2
 Ticked = dict[uuid.UUID, set[tuple[str, str]]]
 
 
@@ -59,6 +61,8 @@ class ChecklistCheck(CheckType[ChecklistParams, Ticked]):
         remedy = Remedy("checklist", {"checklist": params.name, "items": [item.key for item in wanted]})
         if not open_items:
             return Verdict(True, f"{checklist.name}: all {len(wanted)} items are ticked.", remedy)
-        names = ", ".join(f"“{item.name}”" for item in open_items)
         done = len(wanted) - len(open_items)
+        if len(open_items) > _NAMED:
+            return Verdict(False, f"{checklist.name}: {done} of {len(wanted)} items ticked.", remedy)
+        names = ", ".join(f"“{item.name}”" for item in open_items)
         return Verdict(False, f"{checklist.name}: {done} of {len(wanted)} ticked; open: {names}.", remedy)

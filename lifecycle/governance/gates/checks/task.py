@@ -54,13 +54,19 @@ class TaskCheck(CheckType[TaskParams, dict[uuid.UUID, list[Task]]]):
         if params.name == "all":
             return _judge_all([task for task in tasks if task.visit_id == ask.subject.visit.id])
         title = next((t.title for t in _stage_tasks(ask) if t.key == params.name), params.name)
-        mine = [task for task in tasks if task.key == params.name]
+        mine = _of_last_stay([task for task in tasks if task.key == params.name])
         if any(task.done_at for task in mine):
             return Verdict(True, f"“{title}” is done.")
         remedy = Remedy(
             "task", {"tasks": [str(task.id) for task in mine], "key": params.name, "title": title}
         )
         return Verdict(False, f"The task “{title}” is not done.", remedy)
+
+
+def _of_last_stay(tasks: list[Task]) -> list[Task]:
+    """Return the tasks of the newest stay that made some: what was done in an earlier one is to be done again."""
+    newest = max((task.visit_id for task in tasks), default=None)
+    return [task for task in tasks if task.visit_id == newest]
 
 
 def _judge_all(tasks: list[Task]) -> Verdict:
