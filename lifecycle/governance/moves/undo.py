@@ -21,7 +21,7 @@ from lifecycle.governance.cards.summary import refresh_summary
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.moves.answers import may_save_to_account
 from lifecycle.governance.moves.outcome import UNDO_WINDOW
-from lifecycle.governance.moves.visits import after, cancel_open_tasks, finish_visit, open_visit, revive_tasks
+from lifecycle.governance.moves.visits import after, cancel_open_tasks, finish_visit, hand_on_tasks, open_visit, revive_tasks
 from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.records.cards.models import Card, SlaPause, StageVisit
 from lifecycle.records.evidence.models import Event
@@ -98,6 +98,7 @@ def _go_back(subject: Subject, move: dict[str, Any], actor: Actor, channel: str)
         due_at=_moment(before["sla_due_at"]),
         continues_visit_id=first.id,
     )
+    hand_on_tasks(card.id, first.id, visit_id)
     card.stage_id, card.visit_id = first.stage_id, visit_id
     card.sla_due_at = _moment(before["sla_due_at"])
     card.board_order = before["board_order"]

@@ -147,6 +147,13 @@ def revive_tasks(card_id: uuid.UUID, visit: StageVisit) -> None:
     )
 
 
+def hand_on_tasks(card_id: uuid.UUID, visit_id: int, to_visit_id: int) -> None:
+    """Give the tasks of a visit to the one that continues it, where `task: all` looks for them."""
+    db.session.execute(
+        update(Task).where(Task.card_id == card_id, Task.visit_id == visit_id).values(visit_id=to_visit_id)
+    )
+
+
 def cancel_open_tasks(card_id: uuid.UUID, at: datetime, visit_id: int | None = None) -> None:
     """Cancel the playbook's open tasks of a card, or of one visit; tasks people made stay."""
     where = [

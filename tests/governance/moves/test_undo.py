@@ -26,6 +26,7 @@ from tests.factories.cards import (
     card_row,
     change,
     fill,
+    gate,
     make_account,
     moved,
     rows,
@@ -242,6 +243,16 @@ def test_e11_e23_a_card_that_waited_on_the_client_waits_again(app: Flask, member
     assert len(pauses) == 2
     assert {pause["reason"] for pause in pauses} == {"Their signature"}
     assert all(pause["ended_at"] is not None for pause in pauses)
+
+
+def test_e23_an_undo_is_no_way_around_the_tasks_of_the_stage(app: Flask, member: Person) -> None:
+    publish_lab(app, "first: { tasks: { weigh: Weigh it }, leave: [ { task: all } ] }\nsecond: {}")
+    card = a_card(app, member)
+    moved(app, card, "lost", member, answers={"why": "Too dear"})
+    undo(app, card, member)
+    assert [result.sentence for result in gate(app, card, "second").blocked] == [
+        "1 of 1 tasks are open: “Weigh it”."
+    ]
 
 
 def test_an_unknown_visit_is_no_move_of_this_card(app: Flask, card: KnownCard, member: Person) -> None:
