@@ -1,0 +1,29 @@
+"""What a piece of work asks the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Flask
+
+from lifecycle.core.db import db
+
+
+@contextmanager
+def statements(app: Flask) -> Iterator[list[str]]:
+    """Gather the SQL that is sent meanwhile, transaction control aside."""
+    sent: list[str] = []
+
+    def keep(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        sent.append(statement)
+
+    with app.app_context():
+        engine = db.engine
+    sa.event.listen(engine, "before_cursor_execute", keep)
+    try:
+        yield sent
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", keep)
