@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 from sqlalchemy import select
 
@@ -22,6 +23,18 @@ def refresh_account_cards(account_id: str) -> None:
     )
     ids = db.session.scalars(query).all()
     db.session.rollback()
+    _refresh(ids)
+
+
+def refresh_all_cards() -> None:
+    """Bring every open board's gate summaries up to date: what time alone changes (E4 `time`) is told nightly."""
+    query = select(Card.id).where(Card.archived_at.is_(None), Card.board_order > 0).order_by(Card.id)
+    ids = db.session.scalars(query).all()
+    db.session.rollback()
+    _refresh(ids)
+
+
+def _refresh(ids: Sequence[uuid.UUID]) -> None:
     for start in range(0, len(ids), BATCH):
         with transaction():
             refresh_summaries(ids[start : start + BATCH])

@@ -21,7 +21,7 @@ from jobs import boards, outbox, people
 from jobs.stopping import is_asked_to_stop, listen_for_signals, rest
 from lifecycle.app import create_app
 from lifecycle.core.db import db
-from lifecycle.core.queue import enqueue
+from lifecycle.core.queue import BULK, enqueue
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ def queued(queue: str, job: str) -> Callable[[], object]:
 SCHEDULE: tuple[Periodic, ...] = (
     Periodic(timedelta(seconds=20), outbox.sweep),
     Periodic(timedelta(hours=1), boards.prune_changes),
+    Periodic(timedelta(days=1), queued(BULK, "jobs.cards.refresh_all_cards")),
     Periodic(timedelta(days=1), people.prune_links),
 )
 

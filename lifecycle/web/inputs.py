@@ -19,6 +19,7 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # Newer than its stubs.
 from wtforms.validators import Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -78,7 +79,7 @@ def _field(item: Declared) -> Field:
     description = item.help
     required = isinstance(item, Question) and item.required
     common: dict[str, Any] = {"label": item.name, "description": description}
-    options = [(option.key, option.name) for option in item.options]
+    options = [SelectChoice(option.key, option.name) for option in item.options]
     if item.type == "long_text":
         return TextAreaField(
             **common, validators=_may_skip(required), render_kw={"rows": 3, "maxlength": 20_000}
@@ -86,11 +87,17 @@ def _field(item: Declared) -> Field:
     if item.type == "date":
         return DateField(**common, validators=_may_skip(required))
     if item.type == "yes_no":
-        return RadioField(**common, choices=[("yes", "Yes"), ("no", "No")], validators=_may_skip(required))
+        return RadioField(
+            **common,
+            choices=[SelectChoice("yes", "Yes"), SelectChoice("no", "No")],
+            validators=_may_skip(required),
+        )
     if item.type == "choice" and len(options) <= _RADIOS_UP_TO:
         return RadioField(**common, choices=options, validators=_may_skip(required))
     if item.type == "choice":
-        return SelectField(**common, choices=[("", "Choose…"), *options], validators=_may_skip(required))
+        return SelectField(
+            **common, choices=[SelectChoice("", "Choose…"), *options], validators=_may_skip(required)
+        )
     if item.type == "choices":
         return SelectMultipleField(
             **common,
