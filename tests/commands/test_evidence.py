@@ -1,0 +1,67 @@
+"""`lifecycle evidence verify`, as somebody runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from lifecycle.core.db import transaction
+from lifecycle.records.accounts.changes import create_account
+from lifecycle.records.evidence.log import account_chain
+from lifecycle.records.people.actor import SYSTEM
+from tests.records.evidence.tampering import tampering
+
+
+@pytest.fixture
+def run(settings):
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "LIFECYCLE_ENV": "testing",
+            "DATABASE_URL": settings.database_url,
+            "REDIS_URL": settings.redis_url,
+            "SMTP_URL": settings.smtp_url,
+            "SECRET_KEY": settings.secret_key,
+            "LIFECYCLE_DATA": str(settings.data_dir),
+        }
+        command = [sys.executable, "-m", "lifecycle.cli", "evidence", "verify", *arguments]
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    return run
+
+
+def test_a_sound_log_is_said_to_be_sound(app, services, run):
+    with app.app_context(), transaction():
+        account = create_account({"name": "Nordwind"}, actor=SYSTEM).id
+    done = run()
+    assert (done.returncode, done.stdout) == (0, "Sound: 1 chain, 1 entry.\n")
+    assert run("--account", str(account)).returncode == 0
+    quiet = run("--quiet")
+    assert (quiet.returncode, quiet.stdout) == (0, "")
+
+
+def test_a_broken_log_says_where_and_fails(app, services, run):
+    with app.app_context(), transaction():
+        account = create_account({"name": "Nordwind"}, actor=SYSTEM).id
+        other = create_account({"name": "Southwind"}, actor=SYSTEM).id
+    with tampering(services) as owner:
+        owner.execute("update events set kind = 'account.forgotten' where account_id = %s", (account,))
+    done = run("--quiet")
+    assert done.returncode == 1
+    first, last = done.stdout.splitlines()
+    assert first.startswith(f"{account_chain(account)}, entry 1 (")
+    assert "its kind was changed: its column says account.forgotten, its text account.created." in first
+    assert last == "BROKEN: 1 fault in 2 chains, 2 entries."
+    assert run("--account", str(other)).returncode == 0
+
+
+def test_an_unknown_account_is_said_to_be_unknown(services, run):
+    done = run("--account", str(uuid.uuid4()))
+    assert (done.returncode, done.stderr.strip().splitlines()[-1]) == (1, "There is no such account.")
+    assert run("--account", "nonsense").returncode == 2
