@@ -27,7 +27,7 @@ def refresh_account_cards(account_id: str) -> None:
 
 
 def refresh_all_cards() -> None:
-    """Bring every open board's gate summaries up to date: what time alone changes (E4 `time`) is told nightly."""
+    """Bring every open card's gate summary up to date: time alone changes some checks (E4)."""
     query = select(Card.id).where(Card.archived_at.is_(None), Card.board_order > 0).order_by(Card.id)
     ids = db.session.scalars(query).all()
     db.session.rollback()

@@ -7,8 +7,10 @@ import sys
 import click
 import structlog
 
+from lifecycle.commands.demo import demo
 from lifecycle.commands.doctor import doctor
 from lifecycle.commands.evidence import evidence
+from lifecycle.commands.imports import import_
 from lifecycle.commands.playbook import playbook
 from lifecycle.commands.prepare import prepare
 from lifecycle.commands.user import user
@@ -21,7 +23,7 @@ def cli() -> None:
     """Lifecycle: a governed customer lifecycle."""
 
 
-for command in (doctor, evidence, playbook, prepare, user):
+for command in (demo, doctor, evidence, import_, playbook, prepare, user):
     cli.add_command(command)
 
 
