@@ -1,4 +1,4 @@
-"""The evidence log: verifying it, and a card's timeline."""
+"""The evidence log: verifying it."""
 
 from __future__ import annotations
 

@@ -1,23 +1,18 @@
-"""The page that verifies the evidence log, and the timeline of a card."""
+"""The page that verifies the evidence log."""
 
 from __future__ import annotations
 
-import uuid
-
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.evidence import evidence
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Invalid
-from lifecycle.governance.cards.edit import get_card
-from lifecycle.insight.accounts import read_facts
 from lifecycle.records.accounts.quick import find_account
 from lifecycle.records.evidence import history
-from lifecycle.records.evidence.timeline import timeline_of_card
 from lifecycle.records.people.permissions import require
 from lifecycle.web.access import current_actor
-from lifecycle.web.htmx import go_to, render_fragment
+from lifecycle.web.htmx import go_to
 
 
 @evidence.get("/evidence")
@@ -58,24 +53,4 @@ def _page(named: str = "", problem: str | None = None) -> str:
         accounts=history.account_names([fault.chain for fault in faults]),
         named=named,
         problem=problem,
-    )
-
-
-@evidence.get("/cards/<uuid:card_id>/timeline")
-def show_card_timeline(card_id: uuid.UUID) -> ResponseReturnValue:
-    """Show part of a card's timeline: a fragment to htmx, the card's page otherwise."""
-    require(current_actor(), "evidence.read")
-    if request.headers.get("HX-Request") != "true":
-        wanted = {name: request.args[name] for name in ("show", "before") if name in request.args}
-        return redirect(url_for("cards.show_card", card_id=card_id, **wanted), 303)  # type: ignore[arg-type]
-    get_card(card_id)
-    kinds = request.args.get("show", "")
-    before = request.args.get("before", type=uuid.UUID)
-    return render_fragment(
-        "evidence/timeline.html",
-        timeline=timeline_of_card(card_id, kinds, before, show=read_facts().show),
-        timeline_url=url_for("evidence.show_card_timeline", card_id=card_id),
-        kinds=kinds,
-        link_cards=False,
-        is_continued=before is not None,
     )
