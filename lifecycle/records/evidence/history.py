@@ -23,7 +23,7 @@ from lifecycle.records.people.permissions import require
 KIND = "evidence.chains.verified"
 CHAIN = "system"
 # A page answers within seconds; beyond this the command does it.
-MOST_ON_A_PAGE = 200_000
+MOST_ON_A_PAGE = 100_000
 _KEPT_FAULTS = 50
 
 
