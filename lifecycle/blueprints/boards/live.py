@@ -43,7 +43,7 @@ def _tell(slug: str, changes: list[Change], cursor: str) -> ResponseReturnValue:
     movers = {change.card_id: change.actor_id for change in changes}
     wanted = {actor for actor in movers.values() if actor}
     rows = db.session.execute(select(User.id, User.name).where(User.id.in_(wanted)))
-    names: dict[object, str] = dict(rows.tuples().all())
+    names: dict[object, str] = dict(rows.all())
     touched = read_touched(
         find_board(slug),
         list(movers),

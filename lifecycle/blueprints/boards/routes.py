@@ -15,6 +15,7 @@ from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.governance.moves.bulk import CardToMove, move_cards
 from lifecycle.governance.moves.create import create_card
 from lifecycle.insight.boards.board import (
+    BEFORE_ALL,
     BoardIdentity,
     find_board,
     read_board,
@@ -79,6 +80,8 @@ def show_column_page(slug: str, stage: str) -> ResponseReturnValue:
 
 
 def _position(text: str) -> tuple[int, uuid.UUID]:
+    if not text:
+        return BEFORE_ALL
     order, _, card_id = text.partition(".")
     try:
         position = int(order), uuid.UUID(card_id)

@@ -28,6 +28,8 @@ from lifecycle.insight.boards.view import CardFace, Column, card_face
 from lifecycle.records.playbooks.models import Pipeline, Playbook, Stage
 
 CARDS_A_PAGE = 20
+# A position before every card of a column.
+BEFORE_ALL = (-(2**62), uuid.UUID(int=0))
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,14 @@ def read_board(identity: BoardIdentity, narrowed: BoardFilter, reader: uuid.UUID
     at = now()
     columns = _empty_columns(identity, reader)
     _fill_totals(identity, columns, narrowed, at)
-    for row in first_cards(identity.pipeline.id, narrowed, at, CARDS_A_PAGE):
+    # A folded column brings its cards along when it is unfolded.
+    unfolded = [stage_id for stage_id, column in columns.items() if not column.collapsed]
+    for row in first_cards(unfolded, narrowed, at, CARDS_A_PAGE):
         columns[row.stage_id].cards.append(card_face(row, at, zone))
     for column in columns.values():
-        if column.count > len(column.cards) and column.cards:
-            column.more_url = _more_url(identity, column.key, column.cards[-1], narrowed)
+        if column.count > len(column.cards):
+            last = column.cards[-1] if column.cards else None
+            column.more_url = _more_url(identity, column.key, last, narrowed)
     shown = [column for column in columns.values() if not column.retired or column.count]
     return Board(identity, shown, narrowed)
 
@@ -183,7 +188,7 @@ def _fill_totals(
             column.totals[row.currency] = row.total
 
 
-def _more_url(identity: BoardIdentity, stage_key: str, last: CardFace, narrowed: BoardFilter) -> str:
-    query = narrowed.as_query()
-    after = f"after={last.order}.{last.id}"
-    return f"{identity.url}/columns/{stage_key}?{after}" + (f"&{query}" if query else "")
+def _more_url(identity: BoardIdentity, stage_key: str, last: CardFace | None, narrowed: BoardFilter) -> str:
+    after = f"after={last.order}.{last.id}" if last else ""
+    query = "&".join(part for part in (after, narrowed.as_query()) if part)
+    return f"{identity.url}/columns/{stage_key}" + (f"?{query}" if query else "")

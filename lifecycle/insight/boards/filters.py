@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import ColumnElement, func, or_
+from sqlalchemy import CTE, ColumnElement, func, select, union
 
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.cards.models import Card
@@ -73,19 +73,13 @@ class BoardFilter:
     @property
     def needs_account(self) -> bool:
         """Whether the condition reads the account."""
-        return bool(self.text or self.segment)
+        return bool(self.segment)
 
     def conditions(self, at: datetime) -> list[ColumnElement[bool]]:
         """Return the SQL conditions on Card and Account."""
         found: list[ColumnElement[bool]] = []
         if self.text:
-            pattern = func.lifecycle_fold(_like(self.text))
-            found.append(
-                or_(
-                    func.lifecycle_fold(Card.title).like(pattern, escape="\\"),
-                    func.lifecycle_fold(Account.name).like(pattern, escape="\\"),
-                )
-            )
+            found.append(Card.id.in_(select(_cards_with(self.text).c.id)))
         if self.owner:
             found.append(Card.owner_id == self.owner)
         if self.department:
@@ -99,6 +93,19 @@ class BoardFilter:
         if self.waiting:
             found.append(Card.waiting_on_client.is_(self.waiting == "client"))
         return found + _sla_condition(self.sla, at)
+
+
+def _cards_with(text: str) -> CTE:
+    """Return the cards whose title or account's name holds `text`.
+
+    A union, found once a statement: each half can use its own index, which an OR over two tables cannot.
+    """
+    pattern = func.lifecycle_fold(_like(text))
+    accounts = select(Account.id).where(func.lifecycle_fold(Account.name).like(pattern, escape="\\"))
+    return union(
+        select(Card.id).where(func.lifecycle_fold(Card.title).like(pattern, escape="\\")),
+        select(Card.id).where(Card.account_id.in_(accounts)),
+    ).cte("cards_with_text")
 
 
 def _sla_condition(state: str, at: datetime) -> list[ColumnElement[bool]]:

@@ -59,8 +59,8 @@ def totals_by_stage(pipeline_id: int, narrowed: BoardFilter, at: datetime) -> Ro
     return db.session.execute(query).all()
 
 
-def first_cards(pipeline_id: int, narrowed: BoardFilter, at: datetime, limit: int) -> Rows:
-    """Return the first `limit` cards of every stage of the pipeline, in board order. One query."""
+def first_cards(stage_ids: Sequence[int], narrowed: BoardFilter, at: datetime, limit: int) -> Rows:
+    """Return the first `limit` cards of each of these stages, in board order. One query."""
     column = aliased(Stage)
     cards = select(*_FACE).where(Card.stage_id == column.id, Card.archived_at.is_(None))
     if narrowed.needs_account:
@@ -81,7 +81,7 @@ def first_cards(pipeline_id: int, narrowed: BoardFilter, at: datetime, limit: in
         .join(Account, Account.id == top.c.account_id)
         .join(StageVisit, StageVisit.id == top.c.visit_id)
         .join(User, User.id == top.c.owner_id)
-        .where(column.pipeline_id == pipeline_id)
+        .where(column.id.in_(stage_ids))
         .order_by(column.position, top.c.board_order, top.c.id)
     )
     return db.session.execute(query).all()
@@ -131,7 +131,7 @@ def next_in_column(rows: Rows, narrowed: BoardFilter, at: datetime) -> dict[uuid
         .scalar_subquery()
     )
     found = db.session.execute(select(here.id, following).where(here.id.in_([row.id for row in rows])))
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def collapsed_stages(user_id: uuid.UUID, stage_ids: Sequence[int]) -> dict[int, bool]:
@@ -141,7 +141,7 @@ def collapsed_stages(user_id: uuid.UUID, stage_ids: Sequence[int]) -> dict[int, 
             CollapsedColumn.user_id == user_id, CollapsedColumn.stage_id.in_(stage_ids)
         )
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def _faces() -> Select[*tuple[Any, ...]]:
