@@ -80,7 +80,10 @@ def settle_accounts(
         the accounts by row, the names of those made (the holding one apart), how many were restored.
     """
     ids = dict(known.ids)
-    wanted = {folded_name(card.account): card.account for card in planned if card.account}
+    wanted: dict[str, str] = {}
+    for card in planned:
+        if card.account:
+            wanted.setdefault(folded_name(card.account), card.account)
     restored = [folded for folded in wanted if folded not in ids and folded in known.archived]
     for folded in restored:
         ids[folded] = known.archived[folded]

@@ -29,7 +29,7 @@ _SAMPLES = 5
 # A date without a time stands for noon in UTC: it is that same day for nearly every reader, and the days
 # between two such dates are whole.
 _NOON = time(12, tzinfo=UTC)
-_EARLIEST = 1900
+_EARLIEST, _LATEST = 1900, 2200
 
 
 class DateRefused(ValueError):
@@ -89,7 +89,8 @@ class OrderEvidence:
             )
         else:
             sentence = (
-                f"{self.either:,} dates in “{self.column}” can be read two ways, and no other settles it. "
+                f"{self.either:,} {'date' if self.either == 1 else 'dates'} in “{self.column}” can be read "
+                "two ways, and no other settles it. "
                 "Does the day come first, or the month?"
             )
         readings = [
@@ -140,7 +141,7 @@ def _moment(
         on = date(year, month, day)
     except ValueError:
         raise DateRefused(f"There is no such day, read as {order}.") from None
-    if year < _EARLIEST:
+    if not _EARLIEST <= year <= _LATEST:
         raise DateRefused(f"The year {year} cannot be right.")
     if match["hour"] is None:
         return Moment(datetime.combine(on, _NOON), on, has_time=False)
@@ -150,10 +151,10 @@ def _moment(
         hour = hour % 12 + (12 if half == "pm" else 0)
     try:
         wall = datetime.combine(on, time(hour, int(match["minute"]), int(match["second"] or 0)), tzinfo=zone)
+        if match["zone"]:
+            wall = datetime.fromisoformat(wall.replace(tzinfo=None).isoformat() + _offset(match["zone"]))
     except ValueError:
         raise DateRefused("There is no such time of day.") from None
-    if match["zone"]:
-        wall = datetime.fromisoformat(wall.replace(tzinfo=None).isoformat() + _offset(match["zone"]))
     return Moment(wall.astimezone(UTC), on, has_time=True)
 
 

@@ -29,7 +29,7 @@ HOLDING_NAME = "Imported without an account"
 def _as_zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):
+    except (ValueError, OSError, KeyError):
         raise ValueError("there is no such time zone; write one like Europe/London") from None
     return name
 
@@ -259,7 +259,7 @@ def _unknown_account_columns(account: AccountMap, header: Sequence[str]) -> list
 def _not_in(named: Iterable[tuple[str, str]], header: Sequence[str], what: str) -> list[str]:
     known = set(header)
     return [
-        f"{where}: {what} has no column “{shown(column)}”; {nearest(column, header)}."
+        f"{where}: {what} has no column “{shown(column)}”.{_hint(column, header)}"
         for where, column in named
         if column not in known
     ]
@@ -280,8 +280,7 @@ def _unmet_fields(
             )
         else:
             found.append(
-                f"The playbook of {pipeline.slug} has no {owner} field “{shown(key)}”; "
-                f"{nearest(key, known)}. "
+                f"The playbook of {pipeline.slug} has no {owner} field “{shown(key)}”.{_hint(key, known)} "
                 "Add it to the playbook, or take it out of the map; the row as it came is kept in any case."
             )
     return found
@@ -297,8 +296,16 @@ def _unmet_stages(mapping: CardMap, pipeline: PipelineDef) -> list[str]:
         found.append(f"stage.values: say which stage each word in “{shown(stage.column)}” means.")
     named = [*stage.values.values(), *mapping.entered, *([stage.always] if stage.always else [])]
     found += [
-        f"{pipeline.slug} has no stage “{shown(key)}”; {nearest(key, keys)}."
+        f"{pipeline.slug} has no stage “{shown(key)}”.{_hint(key, keys)}"
         for key in dict.fromkeys(named)
         if key not in keys
     ]
     return found
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    """Return a sentence with the nearest name, or with what there is."""
+    hint = nearest(word, known)
+    if not hint:
+        return ""
+    return f" {hint[0].upper()}{hint[1:]}{'' if hint.endswith('?') else '.'}"

@@ -81,7 +81,8 @@ class CsvText:
     def _row(self, number: int, cells: Sequence[str]) -> Row:
         width = len(self.header)
         if len(cells) < width:
-            return Row(number, (), f"This row has {len(cells)} cells; the header has {width}.")
+            count = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+            return Row(number, (), f"This row has {count}; the header has {width}.")
         if any(cell.strip() for cell in cells[width:]):
             return Row(
                 number,

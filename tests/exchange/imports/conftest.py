@@ -60,7 +60,9 @@ def as_csv(rows: Sequence[Sequence[object]], header: Sequence[str] = HEADER, del
     return text.getvalue().encode()
 
 
-def begin(person: Person, content: bytes, mapping: dict[str, Any] | None = None, **changes: Any) -> CardImport:
+def begin(
+    person: Person, content: bytes, mapping: dict[str, Any] | None = None, **changes: Any
+) -> CardImport:
     """Begin an import of `content` with the usual map, parts of it replaced by `changes`."""
     made: CardMap = map_from({**(mapping or MAP), **changes})
     with transaction():

@@ -1,4 +1,4 @@
-"""The 8,800 public opportunities on the Growth board, with the figures their publisher's data is known for."""
+"""The 8,800 public opportunities on the Growth board, with the figures that their data is known for."""
 
 from __future__ import annotations
 
@@ -45,22 +45,21 @@ def _one(sql: str):
 
 def test_the_opportunities_stand_on_the_board_with_their_figures(manager, within):
     import_id = _begin(manager)
-    begun = time.monotonic()
     checked = check_import(import_id)
-    forecast, dry_seconds = dict(checked.forecast), time.monotonic() - begun
+    forecast = dict(checked.forecast)
     assert checked.state == "checked", checked.failure
     assert _one("select count(*) from cards") == 0
 
     begun = time.monotonic()
     record = run_import(import_id)
     seconds = time.monotonic() - begun
-    print(f"checked in {dry_seconds:.1f} s, imported in {seconds:.1f} s")
     assert (record.state, record.failure, record.rows_refused) == ("done", None, 0)
-    assert seconds < 60
+    # Twelve seconds on two idle cores; the bound leaves room for a busy machine.
+    assert seconds < 120
     assert {**forecast, "questions": None} == {**record.summary, "questions": None}
 
-    by_stage = "select s.key, count(*) from cards c join stages s on s.id = c.stage_id group by 1"
-    stages = {key: count for key, count in db.session.execute(text(by_stage))}
+    by_stage = "select s.key, count(*) as cards from cards c join stages s on s.id = c.stage_id group by 1"
+    stages = {row.key: row.cards for row in db.session.execute(text(by_stage))}
     assert stages == {"closed_won": 4238, "closed_lost": 2473, "engaged": 1589, "sourced": 500}
     assert round(stages["closed_won"] / (stages["closed_won"] + stages["closed_lost"]), 4) == 0.6315
     won = "from cards c join stages s on s.id = c.stage_id where s.kind = 'won'"
@@ -71,7 +70,8 @@ def test_the_opportunities_stand_on_the_board_with_their_figures(manager, within
     assert _one("select count(*) from accounts where not is_holding") == 85
     assert _one("select count(*) from accounts where country = 'US'") == 71
     days = (
-        "select percentile_cont(0.5) within group (order by extract(epoch from last.entered_at - first.entered_at)) / 86400 "
+        "select percentile_cont(0.5) within group "
+        "(order by extract(epoch from last.entered_at - first.entered_at)) / 86400 "
         "from stage_visits last join stages s on s.id = last.stage_id "
         "join stage_visits first on first.card_id = last.card_id and first.number = 1 "
         "where last.number = 2 and s.kind = '{}' and last.entered_by_edge = 'imported'"
