@@ -57,7 +57,7 @@ def deeds_of(scene: Scene, stay: Stay, following: str | None) -> list[Deed]:
 # --- stage by stage ---
 
 
-def _sourced(scene: Scene, stay: Stay, following: str | None) -> Iterator[Deed]:
+def _sourced(scene: Scene, _stay: Stay, _following: str | None) -> Iterator[Deed]:
     fit = "strong" if 500 <= scene.provider.subscribers <= 20_000 else "weak"
     yield Deed("segment", 0.2, partial(_fill, scene, values=_at_home(scene)))
     yield Deed("fit", 0.3, partial(_fill, scene, values={"icp_fit": fit}))
@@ -79,7 +79,7 @@ def _at_home(scene: Scene) -> dict[str, Any]:
     return {"country": scene.provider.country, "segment": scene.provider.segment}
 
 
-def _verified(scene: Scene, stay: Stay, following: str | None) -> Iterator[Deed]:
+def _verified(scene: Scene, stay: Stay, _following: str | None) -> Iterator[Deed]:
     contact = {"contact_name": scene.contact, "contact_email": scene.contact_email}
     yield Deed("contact", 0.3, partial(_fill, scene, values=contact))
     items = ["company_exists", "is_provider", "right_person", "no_duplicate"]
@@ -117,7 +117,7 @@ def _outcome(scene: Scene, stay: Stay, following: str | None) -> str:
     return "call_later" if stay.stage == "outreach_sent" and scene.chance(6) else "no_answer"
 
 
-def _engaged(scene: Scene, stay: Stay, following: str | None) -> Iterator[Deed]:
+def _engaged(scene: Scene, stay: Stay, _following: str | None) -> Iterator[Deed]:
     if "planned" in stay.has:
         yield Deed("plan", 0.3, partial(_plan_ahead, scene, key="qualification"))
     yield from _meeting(scene, "qualification", words.QUALIFICATION_NOTES, words.QUALIFICATION_DECISIONS)
@@ -135,7 +135,7 @@ def _engaged(scene: Scene, stay: Stay, following: str | None) -> Iterator[Deed]:
     yield Deed("demo_ready", 0.85, partial(_tick, scene, checklist="demo_ready", items=items))
 
 
-def _demo(scene: Scene, stay: Stay, following: str | None) -> Iterator[Deed]:
+def _demo(scene: Scene, stay: Stay, _following: str | None) -> Iterator[Deed]:
     kind = "free_month" if "free_month" in stay.has or scene.chance(4) else "guided"
     if "planned" in stay.has:
         yield Deed("plan", 0.3, partial(_plan_ahead, scene, key="demo"))
@@ -167,11 +167,11 @@ def _negotiation(scene: Scene, stay: Stay, following: str | None) -> Iterator[De
         yield Deed("waive", 0.8, partial(_waive, scene, type_="evidence"))
 
 
-def _request(scene: Scene, stay: Stay, following: str | None) -> Iterator[Deed]:
+def _request(scene: Scene, _stay: Stay, _following: str | None) -> Iterator[Deed]:
     yield Deed("signed", 0.88, partial(_attach_signed, scene))
 
 
-def _subscribed(scene: Scene, stay: Stay, following: str | None) -> Iterator[Deed]:
+def _subscribed(scene: Scene, stay: Stay, _following: str | None) -> Iterator[Deed]:
     items = ["terms", "people", "dates", "risks"]
     if "half" in stay.has:
         yield Deed("half", 0.4, partial(_tick, scene, checklist="handover", items=items[:2]))

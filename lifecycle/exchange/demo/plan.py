@@ -32,6 +32,7 @@ _STAYS = {
     "closed_lost": (250.0, 420.0, 300.0),
 }
 _LATE_ONE_IN = 11
+_KEPT_FOR_OPEN = 33
 _FIRST = ("sourced", "verified", "outreach_sent")
 _LAST = ("engaged", "demo_conducted", "negotiation", "subscription_request", "subscribed")
 _FOLLOW_UPS = ("follow_up_1", "follow_up_2", "follow_up_3")
@@ -56,7 +57,8 @@ class Stay:
 class Story:
     """One card: its stays with the moment each begins, until `ends_at`.
 
-    The last stay of an open card lasts until now. `reason` is why it was lost, if it was.
+    The last stay of an open card lasts until now. `reason` is why it was lost, if it was. `turn` counts the
+    provider's stories before it, and `is_customer` says whether one of them was won.
     """
 
     number: int
@@ -66,6 +68,7 @@ class Story:
     begins: tuple[datetime, ...] = ()
     provider: Provider | None = None
     turn: int = 0
+    is_customer: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -79,7 +82,7 @@ class Story:
 
 
 # Open cards: stage, office hours since they came, what is undone, what else they have. After `<` come the
-# stages on the way when they are not the usual ones.
+# stages on the way when they are not the usual ones; $ stands for the first three, $$ for those to the terms.
 _OPEN = """
 sourced 1.2 lacks source,fit,lead_record
 sourced 2.6 lacks fit,lead_record
@@ -90,8 +93,8 @@ sourced 11.5 lacks fit,lead_record has overdue
 verified 0.8 lacks contact,checklist,hook
 verified 2.9 lacks checklist has half
 verified 5.7
-verified 33 has waiting,nurtured < sourced verified outreach_sent engaged verified
-verified 3.6 < sourced verified outreach_sent follow_up_1 follow_up_2 follow_up_3 closed_lost verified
+verified 33 has waiting,nurtured < $ engaged verified
+verified 3.6 < $ follow_up_1 follow_up_2 follow_up_3 closed_lost verified
 verified 14 lacks checklist has half,overdue
 outreach_sent 2.2 lacks outreach
 outreach_sent 6.1 has no_answer
@@ -113,7 +116,7 @@ follow_up_3 39.6 lacks talk
 engaged 7.5 lacks qualified,meeting,demo_ready has planned
 engaged 19 lacks demo_ready
 engaged 26
-engaged 31 lacks qualified,meeting,demo_ready has waiting < sourced verified outreach_sent follow_up_1 engaged
+engaged 31 lacks qualified,meeting,demo_ready has waiting < $ follow_up_1 engaged
 engaged 24 lacks decision,meeting,demo_ready has overdue
 demo_conducted 12 lacks verdict,meeting,recording has planned
 demo_conducted 34 lacks recording
@@ -125,11 +128,11 @@ negotiation 29 has big_discount,rejected
 negotiation 55 has big_discount,approved,price_changed
 negotiation 37 has deep_discount,approved,full_migration
 negotiation 47 lacks terms_sheet has waived
-negotiation 8 lacks terms,terms_sheet < sourced verified outreach_sent engaged demo_conducted negotiation demo_conducted negotiation
+negotiation 8 lacks terms,terms_sheet < $ engaged demo_conducted negotiation demo_conducted negotiation
 subscription_request 21 lacks signed has waiting
 subscription_request 13
 subscription_request 50 lacks signed has overdue
-subscription_request 6 lacks signed < sourced verified outreach_sent engaged demo_conducted negotiation subscription_request negotiation subscription_request
+subscription_request 6 lacks signed < $ $$ subscription_request negotiation subscription_request
 subscribed 3.5 lacks record,introduce,handover has half
 subscribed 7.5 lacks introduce
 subscribed 12
@@ -178,7 +181,8 @@ def make_plan(at: datetime, office: OfficeHours, providers: Sequence[Provider]) 
 
 
 def _timed(story: Story, office: OfficeHours) -> Story:
-    start = office.before(story.ends_at, sum(stay.hours for stay in story.stays))
+    # To the minute, as the way forward is counted: the last stay must not begin after the end.
+    start = office.before(story.ends_at, round(sum(stay.hours for stay in story.stays) * 60) / 60)
     begins, hours = [], 0.0
     for stay in story.stays:
         begins.append(office.after(start, hours) if hours else start)
@@ -189,17 +193,27 @@ def _timed(story: Story, office: OfficeHours) -> Story:
 def _given_providers(
     stories: Sequence[Story], providers: Sequence[Provider], random_: random.Random
 ) -> list[Story]:
-    """Give each story a provider that has no other going on at the time, those with fewest first."""
+    """Give each story a provider that has no other going on at the time, those with fewest first.
+
+    Some providers are kept for open cards: most of what is on the board should be somebody's first.
+    """
     order = list(providers)
     random_.shuffle(order)
-    ends: dict[str, list[datetime]] = {provider.name: [] for provider in order}
+    kept = {provider.name for provider in order[:_KEPT_FOR_OPEN]}
+    told: dict[str, list[Story]] = {provider.name: [] for provider in order}
     found = []
     for story in stories:
-        free = [each for each in order if all(end < story.begins[0] for end in ends[each.name])]
-        provider = min(free, key=lambda each: len(ends[each.name]))
-        turn = len(ends[provider.name])
-        ends[provider.name].append(story.ends_at)
-        found.append(replace(story, provider=provider, turn=turn))
+        free = [
+            each
+            for each in order
+            if (story.is_open or each.name not in kept)
+            and all(earlier.ends_at < story.begins[0] for earlier in told[each.name])
+        ]
+        provider = min(free, key=lambda each: len(told[each.name]))
+        own = told[provider.name]
+        given = replace(story, provider=provider, turn=len(own), is_customer=any(e.was_won for e in own))
+        own.append(given)
+        found.append(given)
     return found
 
 
@@ -212,6 +226,7 @@ def _open_stories(at: datetime, random_: random.Random) -> Iterator[Story]:
         stage, hours, *rest = told.split()
         words = dict(zip(rest[::2], rest[1::2], strict=True))
         lacks, has = (frozenset(words.get(key, "").split(",")) - {""} for key in ("lacks", "has"))
+        way = way.replace("$$", " ".join(_LAST[:3])).replace("$", " ".join(_FIRST))
         stages = way.split() or [*_way_to(stage, random_.choice((0, 0, 1, 1, 2, 3))), stage]
         before = [
             _unfinished(_stay(each, random_)) if _is_back(each, following) else _stay(each, random_)
@@ -298,38 +313,40 @@ def _allows(turn: str, stage: str, follow_ups: int, reason: str | None, index: i
 def _with_turn(stays: list[Stay], turn: str, random_: random.Random) -> list[Stay]:
     """Return the stays with a turn of fortune put in."""
     stages = [stay.stage for stay in stays]
+    found = stays
     match turn:
         case "undo":
             places = [place for place, name in enumerate(stages[:-1]) if name not in _FOLLOW_UPS]
-            return _marked(stays, random_.choice(places), "undo")
+            found = _marked(stays, random_.choice(places), "undo")
         case "override":
             place = stages.index("follow_up_1") + 1
             detour = [_stay(each, random_) for each in ("verified", "outreach_sent", "follow_up_1")]
-            return stays[:place] + detour + stays[place:]
+            found = stays[:place] + detour + stays[place:]
         case "waive_time":
             place = stages.index("follow_up_1")
             stays = [*stays[:place], replace(stays[place], hours=5.0), *stays[place + 1 :]]
-            return _marked(stays, place, "waived")
+            found = _marked(stays, place, "waived")
         case "waive_terms":
             place = stages.index("negotiation")
             lacking = replace(stays[place], lacks=frozenset({"terms_sheet"}))
-            return _marked([*stays[:place], lacking, *stays[place + 1 :]], place, "waived")
+            found = _marked([*stays[:place], lacking, *stays[place + 1 :]], place, "waived")
         case "revise_terms":
             place = stages.index("subscription_request")
             again = _stay("negotiation", random_)
-            return [*stays[:place], _unfinished(stays[place]), again, *stays[place:]]
+            found = [*stays[:place], _unfinished(stays[place]), again, *stays[place:]]
         case "revise_demo":
             place = stages.index("negotiation")
             again = _stay("demo_conducted", random_)
-            return [*stays[:place], _unfinished(stays[place]), again, *stays[place:]]
+            found = [*stays[:place], _unfinished(stays[place]), again, *stays[place:]]
         case "reopen":
             lost = [_stay(each, random_) for each in (*_FIRST, *_FOLLOW_UPS, "closed_lost")]
-            return lost + stays[1:]
+            found = lost + stays[1:]
         case "nurture":
             place = stages.index("engaged")
             pause = replace(_stay("verified", random_), hours=180.0, has=frozenset({"nurtured", "waited"}))
-            return stays[: place + 1] + [pause, _stay("outreach_sent", random_, "replied")] + stays[place:]
-    return stays
+            again = _stay("outreach_sent", random_, "replied")
+            found = [*stays[: place + 1], pause, again, *stays[place:]]
+    return found
 
 
 def _marked(stays: list[Stay], place: int, word: str) -> list[Stay]:

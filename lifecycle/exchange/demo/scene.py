@@ -17,8 +17,8 @@ from lifecycle.exchange.demo.staff import OWNERS
 from lifecycle.exchange.demo.times import OfficeHours
 from lifecycle.records.people.actor import Actor
 
-# Largest number of subscribers, plan, list price a month.
-_PLANS = ((1_000, "starter", 190), (5_000, "professional", 450), (20_000, "scale", 1_150))
+# Largest number of subscribers, plan, list price a month and for each subscriber.
+_PLANS = ((1_000, "starter", 120, 0.08), (5_000, "professional", 250, 0.09), (20_000, "scale", 450, 0.07))
 _NETWORKS = {
     "fibre": ("gpon", "pppoe"),
     "fixed_wireless": ("pppoe", "hotspot"),
@@ -106,14 +106,16 @@ class Scene:
         return self.random.randrange(one_in) == 0
 
     def _title(self, account_number: int) -> str:
-        titles = words.FIRST_TITLES if self.story.turn == 0 else words.LATER_TITLES
+        titles: tuple[str, ...] = words.LATER_TITLES if self.story.is_customer else words.FIRST_TITLES
+        if self.story.turn and not self.story.is_customer and account_number % 3 == 0:
+            titles = words.AGAIN_TITLES
         return self.fill_in(titles[(account_number * 3 + self.story.turn) % len(titles)])
 
     def _offer(self) -> tuple[str, int]:
         size = self.provider.subscribers
-        for most, plan, price in _PLANS:
+        for most, plan, base, each in _PLANS:
             if size <= most:
-                return plan, price + size * 10 // most * 10
+                return plan, int(round(base + size * each, -1))
         return "enterprise", 2_400
 
 

@@ -47,7 +47,7 @@ class Teller:
         self._done: set[str] = set()
 
     def tell(self) -> Iterator[None]:
-        """Tell the story inside the caller's transactions: each time it yields, the open one must be committed.
+        """Tell the story in the caller's transactions: whenever it yields, the open one must be committed.
 
         Raises:
             StoryBroken: a move was not possible.
@@ -92,7 +92,7 @@ class Teller:
 
     def _create(self) -> None:
         scene, first = self._scene, self._story.stays[0]
-        returning = self._story.turn > 0
+        returning = self._story.turn > 0 and not self._story.is_customer
         source = "returning" if returning else scene.random.choice(words.SOURCES)
         with pretending(self._moment(0, 0.0)):
             card = create_card(

@@ -14,9 +14,13 @@ FIRST_TITLES = (
     "Invoicing, tax and collections",
     "One system for office and field crew",
 )
+AGAIN_TITLES = (
+    "Back at the table: {size} subscribers",
+    "Second look at billing",
+    "Once more without {system}",
+)
 LATER_TITLES = (
     "Second brand in {city}",
-    "Back at the table: {size} subscribers",
     "Fibre roll-out, phase two",
     "Field crew and stock",
     "Prepaid vouchers and hotspots",
@@ -58,10 +62,14 @@ VERDICTS = (
     "Convinced by the customer portal; want to see the tax report with their own figures.",
 )
 QUALIFICATION_NOTES = (
-    "{contact} runs {size} subscribers with four people. They use {system} now.\n{pain}\n"
-    "They looked at two others last year and stopped over migration.",
-    "Good call. {size} subscribers, about 60 new a month. Today: {system}.\n{pain}\n"
-    "Asked twice about who moves the data.",
+    (
+        "{contact} runs {size} subscribers with four people. They use {system} now.\n{pain}\n"
+        "They looked at two others last year and stopped over migration."
+    ),
+    (
+        "Good call. {size} subscribers, about 60 new a month. Today: {system}.\n{pain}\n"
+        "Asked twice about who moves the data."
+    ),
 )
 QUALIFICATION_DECISIONS = (
     "A demo on their own plans and prices, with the engineer present.",
@@ -73,10 +81,14 @@ QUALIFICATION_TASKS = (
     "Prepare their three largest plans in the demo",
 )
 DEMO_NOTES = (
-    "Showed suspension, payment and reconnection on their plans. {contact} took over the mouse.\n"
-    "Questions: VAT report, second currency, who may change prices.",
-    "Went through a month of billing for ten of their customers. Two differences, both theirs.\n"
-    "The engineer asked for RADIUS attributes per plan.",
+    (
+        "Showed suspension, payment and reconnection on their plans. {contact} took over the mouse.\n"
+        "Questions: VAT report, second currency, who may change prices."
+    ),
+    (
+        "Went through a month of billing for ten of their customers. Two differences, both theirs.\n"
+        "The engineer asked for RADIUS attributes per plan."
+    ),
 )
 DEMO_DECISIONS = (
     "They want an offer for {size} subscribers, with migration.",
@@ -212,7 +224,7 @@ OVERRIDE_REASONS = (
 )
 WAIVERS = {
     "time": "They asked on the phone to be called again the same afternoon.",
-    "evidence": "Terms were agreed in the meeting and stand in its notes; the sheet follows with the contract.",
+    "evidence": "Terms were agreed in the meeting and stand in its notes; the sheet follows.",
 }
 APPROVAL_NOTES = ("They sign this week if it is granted.", "A reference in a country where we have none.")
 APPROVED = ("Fine, for twelve months.", "Agreed, as they pay yearly.", None)
