@@ -149,7 +149,7 @@ def gate_fragment(
         status,
         gate=gate,
         subject=subject,
-        facts=read_facts(subject.card.id),
+        facts=read_facts(subject.card.id, subject.card.account_id),
         questions=build_form("answer", gate.asks, gate.answers, gate.errors) if gate.asks else None,
         problem=problem,
         board=board,

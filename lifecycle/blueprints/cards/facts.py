@@ -238,6 +238,7 @@ def _minutes(form: MeetingForm) -> dict[str, Any]:
         "outcomes": form.outcomes.data or "",
         "our_attendees": form.our_attendees.data or "",
         "client_attendees": form.client_attendees.data or "",
+        "send_to": _uuid(form.send_to.data),
     }
 
 

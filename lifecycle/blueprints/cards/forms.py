@@ -72,3 +72,4 @@ class MeetingForm(Form):
     notes = TextAreaField("Notes", validators=[Optional(), Length(max=20_000)])
     decisions = TextAreaField("Decisions", validators=[Optional(), Length(max=5_000)])
     outcomes = TextAreaField("Outcomes", validators=[Optional(), Length(max=5_000)])
+    send_to = StringField("Send the outcome to", validators=[Optional(), Length(max=60)])

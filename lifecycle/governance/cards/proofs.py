@@ -12,13 +12,19 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from flask import current_app
+
 from lifecycle.core.clock import now
+from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.governance.cards.edit import find_worker_by_name, get_working_user, record_card_event
 from lifecycle.governance.fields.values import ValueRefused, clean_text, read_value
 from lifecycle.governance.gates.checks.approval import ApprovalParams, approval_key, approval_subject
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import CheckDef, FieldDef
+from lifecycle.records.accounts.models import Contact
+from lifecycle.records.outbox.compose import send_message
+from lifecycle.records.outbox.letters import render_letter
 from lifecycle.records.people.actor import Actor
 from lifecycle.work.approvals import record as approvals
 from lifecycle.work.attachments import record as attachments
@@ -179,11 +185,15 @@ def hold_meeting(
     outcomes: str,
     our_attendees: str,
     client_attendees: str,
+    send_to: uuid.UUID | None = None,
 ) -> None:
     """Record a meeting as held; each line of `outcomes` becomes a task (E28).
 
     An outcome is written `What - who - 2026-11-30`; who and when may be left out: then it is the card's
     owner, within a week.
+
+    Args:
+        send_to: a contact of the account who is mailed notes, decisions and next steps after the commit.
 
     Raises:
         NotFound, Invalid: with a sentence.
@@ -207,8 +217,38 @@ def hold_meeting(
         "decisions": meeting.decisions,
         "attendees": {"ours": meeting.our_attendees, "client": meeting.client_attendees},
         "tasks": [{"task": task.id, "what": task.title, "due_at": task.due_at} for task in made],
+        "sent_to": _send_outcome(subject, actor, meeting, made, send_to) if send_to else None,
     }
     record_card_event(subject, "card.meeting.held", actor, "page", data)
+
+
+def _send_outcome(
+    subject: Subject, actor: Actor, meeting: Meeting, made: Sequence[Task], contact_id: uuid.UUID
+) -> str:
+    contact = db.session.get(Contact, contact_id)
+    if contact is None or contact.account_id != subject.card.account_id or not contact.email:
+        sentence = "Choose a contact of this account who has an email address."
+        raise Invalid(sentence, {"send_to": sentence})
+    assert meeting.held_at is not None
+    letter = render_letter(
+        "meeting_outcome",
+        home=current_app.extensions["settings"].base_url,
+        person=contact.name,
+        meeting=meeting,
+        tasks=made,
+        held_on=meeting.held_at.strftime("%-d %B %Y"),
+        sender=actor.name,
+    )
+    send_message(
+        "meeting_outcome",
+        to_address=contact.email,
+        to_name=contact.name,
+        subject=letter.subject,
+        text=letter.text,
+        html=letter.html,
+        card_id=subject.card.id,
+    )
+    return contact.email
 
 
 def _outcome_task(subject: Subject, meeting: Meeting, line: str) -> Task:

@@ -47,6 +47,7 @@ class CardFacts:
     attachments: list[Attachment]
     approvals: dict[str, Approval]
     files: dict[uuid.UUID, StoredFile]
+    contacts: list[Contact]
     people: list[tuple[uuid.UUID, str]]
 
     def task(self, task_id: str) -> Task | None:
@@ -102,7 +103,6 @@ class CardPage:
     age_label: str
     owner: str
     contact: Contact | None
-    contacts: list[Contact]
     pause: SlaPause | None
     visits: list[ShownVisit]
     suggestion: SuggestionDef | None
@@ -128,7 +128,7 @@ def read_card_page(card_id: uuid.UUID, actor: Actor) -> CardPage:
     """
     subject = get_subject(card_id)
     card, at = subject.card, subject.now
-    facts = read_facts(card.id)
+    facts = read_facts(card.id, card.account_id)
     target = forward_target(subject.pipeline, subject.stage)
     clock = view(
         subject.playbook,
@@ -137,13 +137,6 @@ def read_card_page(card_id: uuid.UUID, actor: Actor) -> CardPage:
         card.sla_due_at,
         at,
         paused=card.is_paused,
-    )
-    contacts = list(
-        db.session.scalars(
-            select(Contact)
-            .where(Contact.account_id == card.account_id, Contact.archived_at.is_(None))
-            .order_by(Contact.name)
-        )
     )
     pipeline = db.session.execute(
         select(Pipeline.slug, Pipeline.name).where(Pipeline.id == card.pipeline_id)
@@ -161,8 +154,7 @@ def read_card_page(card_id: uuid.UUID, actor: Actor) -> CardPage:
         clock_label=sla_label(clock),
         age_label=short_span(at - subject.visit.entered_at),
         owner=facts.name_of(card.owner_id) or _former(card.owner_id),
-        contact=next((contact for contact in contacts if contact.id == card.contact_id), None),
-        contacts=contacts,
+        contact=next((contact for contact in facts.contacts if contact.id == card.contact_id), None),
         pause=open_pause(subject.visit.id) if card.waiting_on_client else None,
         visits=_visits(card.id, at),
         suggestion=_suggestion(subject, facts.attachments),
@@ -170,8 +162,8 @@ def read_card_page(card_id: uuid.UUID, actor: Actor) -> CardPage:
     )
 
 
-def read_facts(card_id: uuid.UUID) -> CardFacts:
-    """Return what was done for a card. Seven queries."""
+def read_facts(card_id: uuid.UUID, account_id: uuid.UUID) -> CardFacts:
+    """Return what was done for a card, and who can be chosen for it. Eight queries."""
     attachments = attachments_by_card([card_id]).get(card_id, [])
     file_ids = [item.file_id for item in attachments if item.file_id]
     files = db.session.scalars(select(StoredFile).where(StoredFile.id.in_(file_ids))).all()
@@ -182,6 +174,13 @@ def read_facts(card_id: uuid.UUID) -> CardFacts:
         attachments=attachments,
         approvals=approvals_by_card([card_id]).get(card_id, {}),
         files={file.id: file for file in files},
+        contacts=list(
+            db.session.scalars(
+                select(Contact)
+                .where(Contact.account_id == account_id, Contact.archived_at.is_(None))
+                .order_by(Contact.name, Contact.id)
+            )
+        ),
         people=list_people(),
     )
 
