@@ -75,6 +75,13 @@ def typed_values(prefix: str, declared: Sequence[Declared], form: Mapping[str, A
     return found
 
 
+class _StoredDateField(DateField):
+    """A date as it is stored, or as it was typed, wrong or right: text either way."""
+
+    def _value(self) -> str:
+        return str(self.data or "")
+
+
 def _field(item: Declared) -> Field:
     description = item.help
     required = isinstance(item, Question) and item.required
@@ -85,7 +92,7 @@ def _field(item: Declared) -> Field:
             **common, validators=_may_skip(required), render_kw={"rows": 3, "maxlength": 20_000}
         )
     if item.type == "date":
-        return DateField(**common, validators=_may_skip(required))
+        return _StoredDateField(**common, validators=_may_skip(required))
     if item.type == "yes_no":
         return RadioField(
             **common,
