@@ -66,7 +66,7 @@ def main() -> None:
     outcomes = [told.get() for _ in processes]
     for process in processes:
         process.join()
-    print(json.dumps(outcomes))
+    sys.stdout.write(json.dumps(outcomes))
 
 
 def _race(

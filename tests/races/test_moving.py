@@ -95,7 +95,7 @@ def test_r1_eight_processes_race_two_hundred_cards_through_page_bulk_and_import(
             total.update(each["outcomes"])
     with capsys.disabled():
         by_door = ", ".join(f"{each['door']} {dict(each['outcomes'])}" for each in told)
-        print(f"\n  {len(DOORS)} processes, {CARDS} cards: {dict(total)}\n  {by_door}")
+        sys.stdout.write(f"\n  {len(DOORS)} processes, {CARDS} cards: {dict(total)}\n  {by_door}\n")
     assert set(total) <= {"moved", "blocked", "stale"}, total
     assert total.total() == len(DOORS) * (CARDS + len(toggled))
 

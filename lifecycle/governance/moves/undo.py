@@ -21,7 +21,14 @@ from lifecycle.governance.cards.summary import refresh_summary
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.moves.answers import may_save_to_account
 from lifecycle.governance.moves.outcome import UNDO_WINDOW
-from lifecycle.governance.moves.visits import after, cancel_open_tasks, finish_visit, hand_on_tasks, open_visit, revive_tasks
+from lifecycle.governance.moves.visits import (
+    after,
+    cancel_open_tasks,
+    finish_visit,
+    hand_on_tasks,
+    open_visit,
+    revive_tasks,
+)
 from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.records.cards.models import Card, SlaPause, StageVisit
 from lifecycle.records.evidence.models import Event

@@ -64,7 +64,7 @@ class TaskCheck(CheckType[TaskParams, dict[uuid.UUID, list[Task]]]):
 
 
 def _of_last_stay(tasks: list[Task]) -> list[Task]:
-    """Return the tasks of the newest stay that made some: what was done in an earlier one is to be done again."""
+    """Return the tasks of the newest stay that made some: each stay asks for its own."""
     newest = max((task.visit_id for task in tasks), default=None)
     return [task for task in tasks if task.visit_id == newest]
 
