@@ -22,6 +22,7 @@ from lifecycle.records.accounts.models import Account
 from lifecycle.records.evidence.timeline import timeline_of_account
 from lifecycle.records.people.permissions import can, require
 from lifecycle.web.access import current_actor
+from lifecycle.web.formatting import moment
 from lifecycle.web.htmx import go_to, render_fragment
 
 _COLUMNS = (
@@ -206,15 +207,22 @@ def _stale(account: Account, form: AccountForm, refusal: Conflict) -> ResponseRe
         "country": dict(countries()),
     }
     kept = {key: getattr(account, key) for key in ACCOUNT_FIELDS}
-    latest = timeline_of_account(account.id, "facts", limit=1).entries
     return _edit_page(
         account,
         form,
         409,
         conflict=refusal.sentence,
         differing=differences(form, kept, ACCOUNT_FIELDS, show),
-        latest=latest[0] if latest else None,
+        latest=_last_change(account.id),
     )
+
+
+def _last_change(account_id: uuid.UUID) -> str | None:
+    """Say who changed the account last, by its own form or by a card's field that belongs to it."""
+    for entry in timeline_of_account(account_id, "facts", limit=20).entries:
+        if entry.kind.startswith("account.") or entry.kind == "card.fields.changed":
+            return f"{entry.sentence(entry.card_title)}, {moment(entry.at)}."
+    return None
 
 
 def _edit_page(account: Account, form: AccountForm, status: int = 200, **context: Any) -> ResponseReturnValue:
