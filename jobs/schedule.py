@@ -21,6 +21,7 @@ from jobs import boards, outbox, people
 from jobs.stopping import is_asked_to_stop, listen_for_signals, rest
 from lifecycle.app import create_app
 from lifecycle.core.db import db
+from lifecycle.core.locks import AdvisoryLock
 from lifecycle.core.queue import BULK, enqueue
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,6 @@ SCHEDULE: tuple[Periodic, ...] = (
 )
 
 TICK = 1.0
-_LOCK = 7_301_957
 _LONGEST_WAIT = 10.0
 
 
@@ -92,7 +92,7 @@ class Scheduler:
             self._lock.execute(sa.text("select 1"))
             return True
         connection = db.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        if connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_LOCK))):
+        if connection.scalar(sa.select(sa.func.pg_try_advisory_lock(AdvisoryLock.SCHEDULER))):
             self._lock = connection
             return True
         connection.close()

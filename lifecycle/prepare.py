@@ -16,10 +16,10 @@ from alembic.config import Config
 from sqlalchemy.engine import Connection
 
 from lifecycle.config import SettingsRefused, sqlalchemy_url
+from lifecycle.core.locks import AdvisoryLock
 from lifecycle.schema import METADATA
 
 _MIGRATIONS = Path(str(files("lifecycle"))) / "migrations"
-_LOCK = 7_301_955
 
 # Everything not named here may be inserted, updated and read by the app, and never deleted.
 _APPEND_ONLY = frozenset({"events", "gate_reports", "playbook_revisions", "approval_decisions"})
@@ -45,7 +45,7 @@ def migrate(owner_url: str, app_role: str, reader_role: str) -> None:
     try:
         with engine.begin() as connection:
             # Two starters at once: the second waits and then finds nothing to do.
-            connection.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            connection.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": AdvisoryLock.MIGRATION})
             command.upgrade(alembic_config(connection), "head")
             _grant(connection, app_role, reader_role)
     finally:

@@ -21,6 +21,7 @@ from sqlalchemy import exists, select
 from lifecycle.core.clock import now, pretending
 from lifecycle.core.db import db, transaction
 from lifecycle.core.errors import Conflict
+from lifecycle.core.locks import AdvisoryLock
 from lifecycle.exchange.demo.places import POSITIONS, Provider, person_name, phone_number, providers
 from lifecycle.exchange.demo.plan import Story, make_plan
 from lifecycle.exchange.demo.scene import Scene, Stage, email_of
@@ -39,7 +40,6 @@ from lifecycle.records.people.actor import SYSTEM, Actor
 from lifecycle.records.people.first_admin import has_no_users
 from lifecycle.records.playbooks.models import Stage as StageRow
 
-_LOCK = 7_301_957
 _STARTED, _COMPLETED = "demo.data.started", "demo.data.completed"
 _YEAR = timedelta(days=400)
 _AT_A_TIME = 2
@@ -66,11 +66,11 @@ def seed_demo(password: str) -> Seeding:
         Invalid: the password cannot be one.
     """
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as holder:
-        holder.execute(sa.text("select pg_advisory_lock(:key)"), {"key": _LOCK})
+        holder.execute(sa.text("select pg_advisory_lock(:key)"), {"key": AdvisoryLock.DEMO})
         try:
             return _seed(password)
         finally:
-            holder.execute(sa.text("select pg_advisory_unlock(:key)"), {"key": _LOCK})
+            holder.execute(sa.text("select pg_advisory_unlock(:key)"), {"key": AdvisoryLock.DEMO})
 
 
 def is_wanted() -> bool:
@@ -93,6 +93,8 @@ def _seed(password: str) -> Seeding:
     everyone = providers()
     stories = make_plan(at, office, everyone)
     stage = Stage(office, gather(), at)
+    # The threads have sessions of their own; this one must not sit in a transaction until they are done.
+    db.session.rollback()
     _tell_all(stage, everyone, stories)
     with transaction():
         refresh_summaries(_open_card_ids())

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
 from lifecycle.core.errors import Conflict, Invalid, Refusal
+from lifecycle.core.locks import AdvisoryLock
 from lifecycle.exchange.imports.accounts import find_accounts, settle_accounts, settle_contacts
 from lifecycle.exchange.imports.changes import (
     ARCHIVED,
@@ -45,7 +46,6 @@ log = logging.getLogger(__name__)
 
 # A job that gave no sign of life for so long is dead.
 SILENCE = timedelta(seconds=90)
-_LOCK = 7_301_956
 _ATTEMPTS = 3
 Changed = tuple[PlannedCard, KnownCard, Difference]
 
@@ -182,7 +182,7 @@ def _write(
         try:
             with transaction():
                 # One batch at a time, whatever import it is of: two could make the same account twice.
-                db.session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+                db.session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": AdvisoryLock.IMPORT})
                 changed = _write_new(prepared, batch, trial, run_number, figures, actor)
         except (IntegrityError, OperationalError):
             # Somebody took an identifier, or held a lock, just now; the next look sees what they wrote.

@@ -6,17 +6,17 @@ import sqlalchemy as sa
 
 from lifecycle.core.db import db
 from lifecycle.core.errors import Conflict, Invalid
+from lifecycle.core.locks import AdvisoryLock
 from lifecycle.records.people import fields, history, passwords
 from lifecycle.records.people.actor import SYSTEM
 from lifecycle.records.people.models import User
 
 # Whoever changes who administers takes this lock first, so that two such changes never cross.
-_ADMINISTRATION = 7_301_956
 
 
 def take_administration_lock() -> None:
     """Wait until nobody else is changing users; held until the transaction ends."""
-    db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADMINISTRATION)))
+    db.session.execute(sa.select(sa.func.pg_advisory_xact_lock(AdvisoryLock.ADMINISTRATION)))
 
 
 def has_no_users() -> bool:
