@@ -349,4 +349,5 @@ def _judge_proof(subject: Subject, key: str | None, kind: str, outcome: str | No
 def withdraw_proof(subject: Subject, actor: Actor, attachment_id: uuid.UUID) -> None:
     """Take a proof back; it stays on record and counts no more."""
     item = attachments.withdraw(subject.card.id, attachment_id, actor)
-    record_card_event(subject, "card.evidence.withdrawn", actor, "page", attachments.describe(item))
+    data = {**attachments.describe(item), "name": item.title}
+    record_card_event(subject, "card.evidence.withdrawn", actor, "page", data)

@@ -87,12 +87,12 @@ def withdraw(card_id: uuid.UUID, attachment_id: uuid.UUID, actor: Actor) -> Atta
 
 
 def describe(item: Attachment) -> dict[str, Any]:
-    """Return what evidence keeps of an attachment."""
+    """Return what evidence keeps of an attachment; its title as `label`, because `title` is the card's."""
     return {
         "attachment": item.id,
         "key": item.key,
         "kind": item.kind,
-        "title": item.title,
+        "label": item.title,
         "file": item.file_id,
         "url": item.url,
         "note": item.note,
