@@ -124,7 +124,7 @@ def _engaged(scene: Scene, stay: Stay, _following: str | None) -> Iterator[Deed]
     values = {
         "pain": scene.pain,
         "urgency": scene.random.choice(("now", "quarter", "quarter", "year")),
-        "current_system": scene.system.removeprefix("the ").capitalize(),
+        "current_system": _as_answer(scene.system),
         "network_type": list(scene.networks),
     }
     yield Deed("qualified", 0.6, partial(_fill, scene, values=values))
@@ -133,6 +133,11 @@ def _engaged(scene: Scene, stay: Stay, _following: str | None) -> Iterator[Deed]
         yield Deed("decision", 0.65, partial(_fill, scene, values=path))
     items = ["own_case", "people_invited", "questions_known"]
     yield Deed("demo_ready", 0.85, partial(_tick, scene, checklist="demo_ready", items=items))
+
+
+def _as_answer(system: str) -> str:
+    words_ = system.removeprefix("the ")
+    return words_[:1].upper() + words_[1:]
 
 
 def _demo(scene: Scene, stay: Stay, _following: str | None) -> Iterator[Deed]:

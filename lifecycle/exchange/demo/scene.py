@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import unicodedata
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -47,6 +47,8 @@ class Scene:
         self.owner = stage.staff[OWNERS[account_number % len(OWNERS)]]
         self.contact = person_name(self.provider.country, account_number * 2 + story.turn)
         self.system = words.SYSTEMS[account_number % len(words.SYSTEMS)]
+        if story.is_customer:
+            self.system = words.OUR_OWN
         self.pain = words.PAINS[account_number % len(words.PAINS)]
         self.title = self._title(account_number)
         self.contact_id: uuid.UUID | None = None
@@ -106,10 +108,14 @@ class Scene:
         return self.random.randrange(one_in) == 0
 
     def _title(self, account_number: int) -> str:
-        titles: tuple[str, ...] = words.LATER_TITLES if self.story.is_customer else words.FIRST_TITLES
+        own: tuple[str, ...] = words.FIRST_TITLES
+        built: Mapping[str, tuple[str, ...]] = words.FIRST_TITLES_BY_SEGMENT
+        if self.story.is_customer:
+            own, built = words.LATER_TITLES, words.LATER_TITLES_BY_SEGMENT
+        titles = (*built.get(self.provider.segment, ()), *own)
         if self.story.turn and not self.story.is_customer and account_number % 3 == 0:
             titles = words.AGAIN_TITLES
-        return self.fill_in(titles[(account_number * 3 + self.story.turn) % len(titles)])
+        return self.fill_in(titles[(account_number * 5 + self.story.turn) % len(titles)])
 
     def _offer(self) -> tuple[str, int]:
         size = self.provider.subscribers

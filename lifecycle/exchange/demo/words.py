@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+# Titles of a provider's first card, of one that comes back, and of a customer's next; some fit what they do.
 FIRST_TITLES = (
     "Billing for {size} subscribers",
     "Replace {system}",
-    "Billing and network in one, {city}",
-    "Payments and automatic suspension",
-    "RADIUS and billing for {city}",
     "Customer portal and invoicing",
-    "OLT provisioning and billing",
-    "Hotspot and fixed lines on one bill",
+    "Payments and automatic suspension",
+    "Move {size} subscribers before the season",
     "Invoicing, tax and collections",
     "One system for office and field crew",
+    "Fewer unpaid lines in {city}",
+    "Reports that the bank believes",
+    "Self-care app for {city}",
 )
+FIRST_TITLES_BY_SEGMENT = {
+    "fibre": (
+        "OLT provisioning and billing",
+        "From fibre order to first invoice",
+        "GPON and billing for {city}",
+    ),
+    "fixed_wireless": ("Towers, radios and billing in one", "Hotspots and fixed lines on one bill"),
+    "mixed": ("Radio and fibre on one bill", "RADIUS and billing for {city}"),
+    "business_only": ("Contracts and invoices for business lines",),
+}
 AGAIN_TITLES = (
     "Back at the table: {size} subscribers",
     "Second look at billing",
-    "Once more without {system}",
+    "Once more: away from {system}",
 )
 LATER_TITLES = (
     "Second brand in {city}",
-    "Fibre roll-out, phase two",
     "Field crew and stock",
-    "Prepaid vouchers and hotspots",
     "Reseller portal",
     "Tickets and outages for {city}",
     "New towns around {city}",
 )
+LATER_TITLES_BY_SEGMENT = {
+    "fibre": ("Fibre roll-out, phase two",),
+    "fixed_wireless": ("Prepaid vouchers and hotspots",),
+}
 SYSTEMS = (
     "the spreadsheets",
     "a home-grown PHP billing",
@@ -35,6 +48,7 @@ SYSTEMS = (
     "an old RADIUS manager",
     "three tools that do not talk",
 )
+OUR_OWN = "WISPGate for the first brand"
 PAINS = (
     "Unpaid customers stay online for weeks, because suspending them is done by hand on Fridays.",
     "Two people copy invoices from one program to another; last month 140 were wrong.",
