@@ -1,4 +1,4 @@
-"""`lifecycle playbook`: check what was written, publish it, and give editors its schema."""
+"""`lifecycle playbook`: check what was written, publish it, take cards over, and give editors its schema."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from lifecycle.commands.application import application
 from lifecycle.core.db import transaction
 from lifecycle.governance.language.errors import BrokenPlaybook
 from lifecycle.governance.playbooks.compile import compile_document
+from lifecycle.governance.playbooks.differences import StageDifference
 from lifecycle.governance.playbooks.load import canonical, digest, find_folder, library_names, load
+from lifecycle.governance.playbooks.migration import Migrated, MigrationPlan, migrate_cards, plan_migration
 from lifecycle.governance.playbooks.publish import Published, preview, publish
 from lifecycle.governance.playbooks.schema import schema_text
 from lifecycle.records.people.actor import SYSTEM
@@ -73,6 +75,22 @@ def publish_command(names: tuple[str, ...], dry_run: bool) -> None:
             _tell(published, "is now")
 
 
+@playbook.command(name="migrate")
+@click.argument("slug")
+@click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
+def migrate_command(slug: str, dry_run: bool) -> None:
+    """Take the cards of a pipeline, like wispgate.growth, over to its playbook's current revision.
+
+    What changes is said first. Stopped at any point, the command goes on where it was when it is run again.
+    """
+    with application():
+        plan = plan_migration(slug)
+        _tell_plan(plan)
+        if dry_run or not plan.going:
+            return
+        _tell_migrated(migrate_cards(slug, actor=SYSTEM, channel="command", seen_revision=plan.revision_id))
+
+
 @playbook.command()
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write it to a file.")
 def schema(output: Path | None) -> None:
@@ -94,5 +112,43 @@ def _tell(published: Published, verb: str) -> None:
         click.echo(f"  and {len(published.changes) - _SHOWN_CHANGES} more")
 
 
+def _tell_plan(plan: MigrationPlan) -> None:
+    if not plan.cards:
+        click.echo(
+            f"{plan.name}: every card runs on revision {plan.revision}. There is nothing to take over."
+        )
+        return
+    click.echo(f"{plan.name}: {_counted(plan.going, 'card')} can go over to revision {plan.revision}.")
+    for each in plan.revisions:
+        click.echo(
+            f"On revision {each.number}: {each.open_cards:,} open, {each.closed_cards:,} closed. "
+            + ("For them:" if each.stages else "No stage's rules change for them.")
+        )
+        for stage in each.stages:
+            _tell_stage(stage)
+    click.echo(
+        f"The way forward closes for {_counted(plan.turns.closing, 'open card')} "
+        f"and opens for {plan.turns.opening:,}."
+    )
+    if plan.staying:
+        click.echo(f"{_counted(len(plan.staying), 'card')} cannot go over:")
+    for card in plan.staying[:_SHOWN_CHANGES]:
+        click.echo(f"  {card.title} ({card.stage}): {card.why}")
+    if len(plan.staying) > _SHOWN_CHANGES:
+        click.echo(f"  and {len(plan.staying) - _SHOWN_CHANGES:,} more")
+    click.echo("Deadlines that run stay as they are.")
+
+
+def _tell_stage(stage: StageDifference) -> None:
+    click.echo(f"  {stage.name}")
+    for phrase in stage.phrases:
+        click.echo(f"    {phrase}")
+
+
+def _tell_migrated(migrated: Migrated) -> None:
+    stayed = f"; {_counted(migrated.staying, 'card')} stayed" if migrated.staying else ""
+    click.echo(f"{_counted(migrated.migrated, 'card')} went over to revision {migrated.revision}{stayed}.")
+
+
 def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

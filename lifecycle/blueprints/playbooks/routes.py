@@ -1,17 +1,26 @@
-"""Reading playbooks; publishing is done by command."""
+"""Reading playbooks, and taking cards over to a new revision; publishing is done by command."""
 
 from __future__ import annotations
 
-from flask import render_template
+from datetime import timedelta
+from typing import Final
+
+from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.playbooks import playbooks
 from lifecycle.core.clock import now
+from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.governance.playbooks.doctor import care_of, examine
 from lifecycle.governance.playbooks.library import get_current_revision, list_current_revisions
+from lifecycle.governance.playbooks.migration import Migrated, list_migrations, migrate_cards
 from lifecycle.governance.playbooks.reference import reference_of
-from lifecycle.records.people.permissions import require
+from lifecycle.records.people.permissions import can, require
 from lifecycle.web.access import current_actor
+from lifecycle.web.htmx import go_to
+
+# A request that takes longer would be cut off by whatever stands before the server.
+_PATIENCE: Final = timedelta(seconds=20)
 
 
 @playbooks.get("/playbooks")
@@ -30,8 +39,40 @@ def show_playbook(key: str) -> ResponseReturnValue:
     revision = get_current_revision(key)
     stages = {each.key: reference_of(revision.playbook, each) for each in revision.playbook.pipelines}
     return render_template(
-        "playbooks/show.html", revision=revision, playbook=revision.playbook, stages=stages
+        "playbooks/show.html",
+        revision=revision,
+        playbook=revision.playbook,
+        stages=stages,
+        migrations=list_migrations(key),
+        can_migrate=can(current_actor(), "playbooks.publish"),
     )
+
+
+@playbooks.post("/playbooks/<string:key>/migrations")
+def migrate(key: str) -> ResponseReturnValue:
+    """Take the cards of one pipeline over to the revision whose plan was shown."""
+    slug, seen = request.form.get("pipeline", ""), request.form.get("revision", type=int)
+    if slug.partition(".")[0] != key:
+        raise NotFound("There is no such pipeline.")
+    if seen is None:
+        raise Invalid("Say which revision you looked at. Nothing was changed.")
+    migrated = migrate_cards(
+        slug, actor=current_actor(), channel="page", seen_revision=seen, within=_PATIENCE
+    )
+    flash(_outcome(migrated), "passed")
+    return go_to(url_for("playbooks.show_playbook", key=key))
+
+
+def _outcome(migrated: Migrated) -> str:
+    count = migrated.migrated
+    told = f"{'1 card' if count == 1 else f'{count:,} cards'} went over to revision {migrated.revision}."
+    if migrated.remaining:
+        are = "1 card is" if migrated.remaining == 1 else f"{migrated.remaining:,} cards are"
+        told += f" {are} still to go: start again to go on."
+    if migrated.staying:
+        stay = "1 card stays" if migrated.staying == 1 else f"{migrated.staying:,} cards stay"
+        told += f" {stay} on the revision before."
+    return told
 
 
 @playbooks.get("/playbooks/<string:key>/doctor")
