@@ -20,6 +20,7 @@ from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.governance.fields.values import ValueRefused, clean_text, read_value
 from lifecycle.governance.gates.subject import Subject, field_value
 from lifecycle.governance.language.model import FieldDef
+from lifecycle.records.accounts.countries import find_country
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.cards.models import Card, Comment
 from lifecycle.records.evidence.log import account_chain, record_event
@@ -66,12 +67,22 @@ def read_fields(subject: Subject, typed: Mapping[str, Any]) -> dict[str, Any]:
             errors[key] = f"There is no field “{clean_text(key)[:60]}”."
             continue
         try:
-            values[key] = read_value(definition, text)
+            values[key] = _as_kept(definition, read_value(definition, text))
         except ValueRefused as refusal:
             errors[key] = str(refusal)
     if errors:
         raise Invalid(" ".join(errors.values()), errors)
     return values
+
+
+def _as_kept(definition: FieldDef, value: Any) -> Any:
+    # A country is kept by its code wherever it was typed, so that one filter finds all of them.
+    if not definition.is_column or definition.key != "country" or value is None:
+        return value
+    code = find_country(value)
+    if code is None:
+        raise ValueRefused(f"{definition.name}: “{value[:60]}” is no country; write its name or two letters.")
+    return code
 
 
 def set_fields(subject: Subject, values: Mapping[str, Any], actor: Actor, channel: str = "page") -> list[str]:

@@ -21,6 +21,7 @@ from lifecycle.governance.sla.clock import SlaView, view
 from lifecycle.insight.boards.directory import list_people
 from lifecycle.insight.boards.view import short_span, sla_label
 from lifecycle.insight.cards.gate import GateView, read_gate
+from lifecycle.records.accounts.countries import country_name
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.cards.models import SlaPause, StageVisit
 from lifecycle.records.files.models import StoredFile
@@ -204,7 +205,9 @@ def _shown_fields(subject: Subject) -> list[ShownField]:
     shown = []
     for definition in subject.playbook.fields.values():
         value = subject.value(definition.key)
-        shown.append(ShownField(definition, value, show_value(definition, value, currency)))
+        is_country = definition.is_column and definition.key == "country"
+        words = country_name(value) if is_country else show_value(definition, value, currency)
+        shown.append(ShownField(definition, value, words))
     return shown
 
 

@@ -61,7 +61,9 @@ class ExpressionCheck(CheckType[ExpressionParams, dict[uuid.UUID, list[Attachmen
             holds = expression.evaluate(context)
         except ExpressionError as error:
             return Verdict(False, f"{params.says} (check “{params.name}”: {error})", remedy)
-        return Verdict(holds, params.says if not holds else f"Condition “{params.name}” holds.", remedy)
+        if holds:
+            return Verdict(True, f"{params.name.replace('_', ' ').capitalize()}: the condition holds.", remedy)
+        return Verdict(False, params.says, remedy)
 
 
 class _Names:
