@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from rq.timeouts import JobTimeoutException
 from sqlalchemy import select
 
 from lifecycle.core.clock import now
@@ -25,9 +26,11 @@ def check(import_id: int) -> None:
 
 
 def run(import_id: int) -> None:
-    """Put the file's cards on the board."""
+    """Put the file's cards on the board; what does not fit into one job's time goes on in the next."""
     try:
         run_import(import_id)
+    except JobTimeoutException:
+        enqueue(BULK, "jobs.imports.run", import_id)
     except Conflict as refusal:
         log.info("import %s is not run: %s", import_id, refusal.sentence)
 

@@ -18,6 +18,8 @@ from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.evidence.log import account_chain, record_event
 from lifecycle.records.people.actor import Actor
 
+_SHOWN_NAMES = 20
+
 
 @dataclass
 class KnownAccounts:
@@ -71,13 +73,13 @@ def settle_accounts(
     *,
     import_id: int,
     actor: Actor,
-) -> tuple[dict[int, uuid.UUID], list[str], int]:
+) -> tuple[dict[int, uuid.UUID], int]:
     """Return each card's account by row number, making and restoring what is missing.
 
     An account that exists keeps what it has: the accounts file tells of new ones only.
 
     Returns:
-        the accounts by row, the names of those made (the holding one apart), how many were restored.
+        the accounts by row, and how many were restored.
     """
     ids = dict(known.ids)
     wanted: dict[str, str] = {}
@@ -106,7 +108,15 @@ def settle_accounts(
         found = ids[folded_name(card.account)] if card.account else holding_id
         assert found is not None
         by_row[card.row] = found
-    return by_row, [row["name"] for row in rows if not row["is_holding"]], len(restored)
+    return by_row, len(restored)
+
+
+def new_accounts_of(import_id: int) -> tuple[int, list[str]]:
+    """Return how many accounts an import made, the holding one apart, and the names of the first twenty."""
+    mine = (Account.import_id == import_id, Account.is_holding.is_(False))
+    count = db.session.scalars(select(func.count()).select_from(Account).where(*mine)).one()
+    names = select(Account.name).where(*mine).order_by(Account.created_at, Account.id).limit(_SHOWN_NAMES)
+    return count, list(db.session.scalars(names))
 
 
 def _new_row(name: str, facts: AccountFacts | None, import_id: int) -> dict[str, Any]:

@@ -150,15 +150,15 @@ class RowReader:
         orders: Mapping[str, DateOrder],
         at: datetime,
     ) -> None:
-        self._map = mapping
-        self._playbook = playbook
-        self._pipeline = pipeline
-        self._owners = owners
-        self._orders = orders
-        self._at = at
-        self._header = source.header
-        self._zone = ZoneInfo(mapping.time_zone)
-        self._stages = {_folded(word): key for word, key in mapping.stage.values.items()}
+        self.mapping = mapping
+        self.playbook = playbook
+        self.pipeline = pipeline
+        self.owners = owners
+        self.orders = orders
+        self.at = at
+        self.header = source.header
+        self.zone = ZoneInfo(mapping.time_zone)
+        self.stages = {_folded(word): key for word, key in mapping.stage.values.items()}
         self._seen: dict[str, int] = {}
 
     def read(self, row: Row) -> PlannedCard | list[Problem]:
@@ -178,10 +178,10 @@ class _Reading:
 
     def __init__(self, reader: RowReader, row: Row) -> None:
         self._reader = reader
-        self._map = reader._map  # noqa: SLF001 - one thing in two halves
+        self._map = reader.mapping
         self._row = row
         self.problems: list[Problem] = []
-        self._cells = aliased(dict(zip(reader._header, row.cells, strict=True)), self._map.aliases)  # noqa: SLF001
+        self._cells = aliased(dict(zip(reader.header, row.cells, strict=True)), self._map.aliases)
 
     def card(self) -> PlannedCard | list[Problem]:
         """Read everything, so that all that is wrong is told at once."""
@@ -219,7 +219,7 @@ class _Reading:
             fields=fields,
             kept={
                 column: many_lines(cell)[:LONGEST_KEPT]
-                for column, cell in zip(self._reader._header, self._row.cells, strict=True)  # noqa: SLF001
+                for column, cell in zip(self._reader.header, self._row.cells, strict=True)
                 if cell.strip()
             },
         )
@@ -298,9 +298,9 @@ class _Reading:
     def _owner(self) -> uuid.UUID | None:
         column = self._map.owner.column
         written = self._text(column) if column else ""
-        found = self._reader._owners.find(written)  # noqa: SLF001
+        found = self._reader.owners.find(written)
         if found is None:
-            self._refuse(column, self._reader._owners.refusal(written))  # noqa: SLF001
+            self._refuse(column, self._reader.owners.refusal(written))
         return found
 
     def _value(self) -> tuple[Decimal | None, str | None]:
@@ -326,7 +326,7 @@ class _Reading:
             return self._map.stage.always
         column = self._map.stage.column or ""
         written = self._text(column)
-        key = self._reader._stages.get(_folded(written))  # noqa: SLF001
+        key = self._reader.stages.get(_folded(written))
         if key is None:
             sentence = (
                 f"The map says no stage for “{written[:60]}”." if written else "This row names no stage."
@@ -337,7 +337,7 @@ class _Reading:
     def _visits(self, stage: str) -> tuple[tuple[PastVisit, ...], bool]:
         """Return the stages the card was in. Without the date of the last, one undated visit is all."""
         entered: list[PastVisit] = []
-        for each in self._reader._pipeline.stages:  # noqa: SLF001
+        for each in self._reader.pipeline.stages:
             column = self._map.entered.get(each.key)
             is_last = each.key == stage
             if column is None or not (is_last or each.is_open):
@@ -352,10 +352,10 @@ class _Reading:
         if self.problems:
             return (), False
         if not entered or entered[-1].stage != stage:
-            return (PastVisit(stage, self._reader._at),), True  # noqa: SLF001
+            return (PastVisit(stage, self._reader.at),), True
         for earlier, later in pairwise(entered):
             if later.entered_at < earlier.entered_at:
-                names = {each.key: each.name for each in self._reader._pipeline.stages}  # noqa: SLF001
+                names = {each.key: each.name for each in self._reader.pipeline.stages}
                 self._refuse(
                     self._map.entered[later.stage],
                     f"{names[later.stage]} was entered before {names[earlier.stage]}; look at both dates.",
@@ -367,11 +367,11 @@ class _Reading:
         if not text:
             return None
         try:
-            moment = read_date(text, self._reader._orders.get(column, "year-month-day"), self._reader._zone)  # noqa: SLF001
+            moment = read_date(text, self._reader.orders.get(column, "year-month-day"), self._reader.zone)
         except DateRefused as refusal:
             self._refuse(column, str(refusal))
             return None
-        at = not_after(moment, self._reader._at)  # noqa: SLF001
+        at = not_after(moment, self._reader.at)
         if at is None:
             self._refuse(column, "This date lies in the future; a stage cannot have been entered yet.")
         return at
@@ -379,7 +379,7 @@ class _Reading:
     def _fields(self) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key, template in self._map.fields.items():
-            definition = self._reader._playbook.fields[key]  # noqa: SLF001
+            definition = self._reader.playbook.fields[key]
             try:
                 value = self._field(definition, template)
             except (ValueRefused, DateRefused) as refusal:
@@ -392,8 +392,8 @@ class _Reading:
     def _field(self, definition: FieldDef, template: str) -> Any:
         text = self._filled(template)
         if definition.type == "date" and text.strip():
-            order = self._reader._orders.get(template, "year-month-day")  # noqa: SLF001
-            text = read_date(text, order, self._reader._zone).day.isoformat()  # noqa: SLF001
+            order = self._reader.orders.get(template, "year-month-day")
+            text = read_date(text, order, self._reader.zone).day.isoformat()
         if definition.type in ("money", "number") and self._map.value:
             text = plain_number(one_line(text), self._map.value.decimal_mark, self._map.value.currency)
         return read_value(definition, text)

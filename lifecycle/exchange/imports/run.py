@@ -19,7 +19,12 @@ from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
 from lifecycle.core.errors import Conflict, Invalid, Refusal
 from lifecycle.core.locks import AdvisoryLock
-from lifecycle.exchange.imports.accounts import find_accounts, settle_accounts, settle_contacts
+from lifecycle.exchange.imports.accounts import (
+    find_accounts,
+    new_accounts_of,
+    settle_accounts,
+    settle_contacts,
+)
 from lifecycle.exchange.imports.changes import (
     ARCHIVED,
     Difference,
@@ -169,7 +174,9 @@ def _run(import_id: int, run_number: int) -> None:
         changed = _write(prepared, batch, figures, run_number, actor)
         for each in changed:
             _change(prepared, each, figures, run_number, actor)
+    figures.new_accounts, figures.new_account_names = new_accounts_of(import_id)
     summary = figures.as_dict(prepared.board.definition, prepared.owners.unknown)
+    db.session.rollback()
     _finish(import_id, run_number, "done", summary=summary, actor=actor)
 
 
@@ -202,10 +209,9 @@ def _write_new(
     new, ambiguous = _with_one_account(new, known.several, prepared)
     problems = [*batch.problems, *problems, *ambiguous]
     missing = prepared.mapping.account.missing
-    accounts, made, trial.restored_accounts = settle_accounts(
+    accounts, trial.restored_accounts = settle_accounts(
         new, known, prepared.accounts, missing, import_id=prepared.import_id, actor=actor
     )
-    trial.new_accounts, trial.new_account_names = len(made), made
     contacts, trial.new_contacts = settle_contacts(new, accounts, actor=actor)
     cards = [
         PastCard(
@@ -272,7 +278,10 @@ def _sorted(
             new.append(card)
             continue
         change = difference(card, found)
-        if not change:
+        if not change and found.import_id == prepared.import_id:
+            # Put there by an earlier run of this import that did not come to its end.
+            figures.count_new(card)
+        elif not change:
             figures.unchanged += 1
         elif found.is_archived:
             problems.append(Problem(card.row, ARCHIVED))
@@ -312,8 +321,7 @@ def _add(figures: Figures, trial: Figures) -> None:
     for stage, value in trial.values.items():
         figures.values[stage] += value
     figures.currency = trial.currency or figures.currency
-    figures.note_accounts(trial.new_account_names)
-    for name in ("held", "undated", "new_accounts", "restored_accounts", "new_contacts", "unchanged"):
+    for name in ("held", "undated", "restored_accounts", "new_contacts", "unchanged"):
         setattr(figures, name, getattr(figures, name) + getattr(trial, name))
 
 

@@ -87,8 +87,10 @@ def get_board(slug: str) -> Board:
     row = get_pipeline(slug)
     revision_id = current_revision_id(row)
     playbook = of_revision(revision_id)
-    ids = db.session.execute(select(Stage.key, Stage.id).where(Stage.pipeline_id == row.id))
-    return Board(row, revision_id, playbook, playbook.pipeline(row.key), {key: stage for key, stage in ids})
+    stages = db.session.scalars(select(Stage).where(Stage.pipeline_id == row.id))
+    return Board(
+        row, revision_id, playbook, playbook.pipeline(row.key), {stage.key: stage.id for stage in stages}
+    )
 
 
 def backfill_visits(

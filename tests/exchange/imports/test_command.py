@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from lifecycle.commands import imports as command
 from lifecycle.core.errors import Invalid
@@ -20,13 +22,15 @@ value: { column: amount, currency: EUR }
 """
 
 
-@pytest.fixture
-def typed(app, manager, tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "create_app", lambda: app)
-    (tmp_path / "deals.csv").write_bytes(as_csv(ROWS))
-    (tmp_path / "map.yaml").write_text(MAP)
+class Typed:
+    """A terminal in a folder with a file and a map."""
 
-    def run(*words, error=None):
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "deals.csv").write_bytes(as_csv(ROWS))
+        (folder / "map.yaml").write_text(MAP)
+
+    def __call__(self, *words: object, error: type[Exception] | None = None) -> Result:
         result = CliRunner().invoke(command.import_, [str(word) for word in words])
         if error is None:
             assert result.exception is None, result.output
@@ -34,18 +38,15 @@ def typed(app, manager, tmp_path, monkeypatch):
             assert isinstance(result.exception, error), result.output
         return result
 
-    run.cards = lambda *words, error=None: run(
-        "cards",
-        tmp_path / "deals.csv",
-        "--pipeline",
-        BOARD,
-        "--map",
-        tmp_path / "map.yaml",
-        *words,
-        error=error,
-    )
-    run.folder = tmp_path
-    return run
+    def cards(self, *words: object, error: type[Exception] | None = None) -> Result:
+        files = (self.folder / "deals.csv", "--map", self.folder / "map.yaml")
+        return self("cards", *files, "--pipeline", BOARD, *words, error=error)
+
+
+@pytest.fixture
+def typed(app, manager, tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "create_app", lambda: app)
+    return Typed(tmp_path)
 
 
 def test_a_file_is_checked_imported_listed_and_withdrawn(typed):

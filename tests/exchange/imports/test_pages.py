@@ -42,7 +42,9 @@ def _work(app, job, import_id):
 
 
 def _id(response):
-    return int(re.search(r"/imports/(\d+)", response.headers["Location"])[1])
+    found = re.search(r"/imports/(\d+)", response.headers["Location"])
+    assert found, response.text
+    return int(found[1])
 
 
 def _mapping(visitor, import_id, **changes):

@@ -83,6 +83,6 @@ def test_the_opportunities_stand_on_the_board_with_their_figures(manager, within
     assert _one("select count(*) from outbox_messages") == 0
     assert _one("select count(*) from events where kind = 'card.imported'") == 8800
 
-    again = run_import(import_id)
+    again = run_import(_begin(manager))
     assert (again.summary["unchanged"], again.summary["created"], again.summary["changed"]) == (8800, 0, 0)
     assert _one("select count(*) from cards") == 8800
