@@ -57,6 +57,17 @@ def find_way(pipeline: PipelineDef, from_key: str, to_key: str, actor: Actor, *,
     return _without_edge(pipeline, start, end, actor, override)
 
 
+def way_out_of_retired(start: StageDef, end: StageDef, actor: Actor) -> Way:
+    """Return the way out of a stage that the card's revision no longer has: it has no edges left.
+
+    Whoever may override takes the card out, with a reason; what the target asks of everybody still holds.
+    """
+    refusal = None
+    if not can(actor, "cards.override"):
+        refusal = f"{start.name} is retired; only a manager may move a card out of it, with a reason."
+    return Way("retired", start, end, end.enter, end.asks, needs_reason=True, refusal=refusal)
+
+
 def _without_edge(pipeline: PipelineDef, start: StageDef, end: StageDef, actor: Actor, override: bool) -> Way:
     if not pipeline.is_backward(start.key, end.key):
         refusal = f"No way leads from {start.name} to {end.name}."

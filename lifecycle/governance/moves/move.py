@@ -24,7 +24,7 @@ from lifecycle.governance.cards.waiting import open_pause
 from lifecycle.governance.gates.evaluate import GateQuestion, evaluate
 from lifecycle.governance.gates.report import GateReport as Report
 from lifecycle.governance.gates.subject import Subject, field_value
-from lifecycle.governance.gates.way import Way, find_way
+from lifecycle.governance.gates.way import Way, find_way, way_out_of_retired
 from lifecycle.governance.moves.answers import may_save_to_account, read_answers
 from lifecycle.governance.moves.assign import owner_on_entry
 from lifecycle.governance.moves.outcome import UNDO_WINDOW, Blocked, Moved, Stale
@@ -96,8 +96,7 @@ def _way(subject: Subject, to_stage: str, actor: Actor, override: bool) -> Way:
     if to_stage == subject.stage.key:
         raise Invalid(f"The card is already in {subject.stage.name}. Nothing was changed.")
     if subject.pipeline.find_stage(subject.stage.key) is None:
-        # A retired stage has no edges left; going forward from it is up to whoever may override.
-        return Way("retired", subject.stage, subject.pipeline.stage(to_stage))
+        return way_out_of_retired(subject.stage, subject.pipeline.stage(to_stage), actor)
     return find_way(subject.pipeline, subject.stage.key, to_stage, actor, override=override)
 
 

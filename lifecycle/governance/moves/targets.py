@@ -8,7 +8,7 @@ from typing import Literal
 from lifecycle.governance.gates.evaluate import GateQuestion, evaluate
 from lifecycle.governance.gates.report import GateReport
 from lifecycle.governance.gates.subject import Subject
-from lifecycle.governance.gates.way import Way, find_way
+from lifecycle.governance.gates.way import Way, find_way, way_out_of_retired
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import can
 
@@ -33,10 +33,13 @@ def list_targets(subject: Subject, actor: Actor) -> list[Target]:
 
     All gates are evaluated together: a constant number of queries.
     """
+    is_retired = subject.pipeline.find_stage(subject.stage.key) is None
     ways = [
-        find_way(subject.pipeline, subject.stage.key, stage.key, actor, override=True)
+        way_out_of_retired(subject.stage, stage, actor)
+        if is_retired
+        else find_way(subject.pipeline, subject.stage.key, stage.key, actor, override=True)
         for stage in subject.pipeline.stages
-        if stage.key != subject.stage.key and subject.pipeline.find_stage(subject.stage.key)
+        if stage.key != subject.stage.key
     ]
     reports = evaluate([GateQuestion(subject, way.to_stage, way.checks) for way in ways])
     return [_target(subject, way, report, actor) for way, report in zip(ways, reports, strict=True)]

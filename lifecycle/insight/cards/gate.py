@@ -10,7 +10,7 @@ from typing import Any
 from lifecycle.governance.gates.evaluate import GateQuestion, evaluate
 from lifecycle.governance.gates.report import CheckResult, GateReport, Remedy
 from lifecycle.governance.gates.subject import Subject
-from lifecycle.governance.gates.way import Way, find_way
+from lifecycle.governance.gates.way import Way, find_way, way_out_of_retired
 from lifecycle.governance.language.model import Question
 from lifecycle.governance.moves.outcome import Blocked
 from lifecycle.records.people.actor import Actor
@@ -106,9 +106,11 @@ def read_gate(subject: Subject, to_stage: str, actor: Actor) -> GateView:
     Raises:
         KeyError: the card's revision has no such stage.
     """
-    way = find_way(
-        subject.pipeline, subject.stage.key, to_stage, actor, override=can(actor, "cards.override")
-    )
+    if subject.pipeline.find_stage(subject.stage.key) is None:
+        way = way_out_of_retired(subject.stage, subject.pipeline.stage(to_stage), actor)
+    else:
+        may_override = can(actor, "cards.override")
+        way = find_way(subject.pipeline, subject.stage.key, to_stage, actor, override=may_override)
     report = evaluate([GateQuestion(subject, way.to_stage, way.checks)])[0]
     return _view(subject, way, report, actor)
 

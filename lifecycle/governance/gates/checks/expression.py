@@ -62,7 +62,8 @@ class ExpressionCheck(CheckType[ExpressionParams, dict[uuid.UUID, list[Attachmen
         except ExpressionError as error:
             return Verdict(False, f"{params.says} (check “{params.name}”: {error})", remedy)
         if holds:
-            return Verdict(True, f"{params.name.replace('_', ' ').capitalize()}: the condition holds.", remedy)
+            name = params.name.replace("_", " ").capitalize()
+            return Verdict(True, f"{name}: the condition holds.", remedy)
         return Verdict(False, params.says, remedy)
 
 
