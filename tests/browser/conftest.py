@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -90,10 +91,9 @@ def log_in(browser: Browser, base_url: str) -> Iterator[LogIn]:
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
-    def open_as(person: Person, **options: object) -> Page:
-        context = browser.new_context(
-            base_url=base_url, **{"viewport": {"width": 1440, "height": 900}, **options}
-        )  # type: ignore[arg-type]
+    def open_as(person: Person, **options: Any) -> Page:
+        wide = {"width": 1440, "height": 900}
+        context = browser.new_context(base_url=base_url, **{"viewport": wide, **options})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(8000)

@@ -1,0 +1,51 @@
+"""The pictures of the README and the docs, made from the demo, so that they show what is there.
+
+Written to docs/pictures only when LIFECYCLE_PICTURES=1; otherwise the test only sees that they can be made.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, expect
+
+from lifecycle.core.db import transaction
+from lifecycle.exchange.demo.seed import seed_demo
+from lifecycle.governance.playbooks.load import find_folder
+from lifecycle.governance.playbooks.publish import publish
+from lifecycle.records.people.actor import SYSTEM
+
+pytestmark = pytest.mark.browser
+
+PASSWORD = "a long and quiet river"
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
+
+
+def test_the_readme_shows_a_refused_move_on_the_demo_board(
+    app: Flask, browser: Browser, base_url: str, tmp_path: Path
+) -> None:
+    with app.app_context():
+        with transaction():
+            publish(find_folder("wispgate"), SYSTEM)
+        seed_demo(PASSWORD)
+    context = browser.new_context(base_url=base_url, viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.goto("/login")
+    page.get_by_label("E-mail").fill("member@demo.example")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.goto("/boards/wispgate.growth")
+    blocked = page.locator("section[data-stage='verified'] .card:has(.gate-progress)").first
+    card = blocked.get_attribute("data-card")
+    page.evaluate(f"() => htmx.ajax('GET', '/cards/{card}/gate?to=outreach_sent', '#drawer')")
+    expect(page.locator("#gate-panel #gate-advance")).to_be_visible()
+    page.wait_for_timeout(500)
+    keep = os.environ.get("LIFECYCLE_PICTURES") == "1"
+    picture = (PICTURES if keep else tmp_path) / "board.png"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=picture)
+    context.close()
+    assert picture.stat().st_size > 20_000
