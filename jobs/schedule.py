@@ -42,6 +42,7 @@ def queued(queue: str, job: str) -> Callable[[], object]:
 
 SCHEDULE: tuple[Periodic, ...] = (
     Periodic(timedelta(seconds=20), outbox.sweep),
+    Periodic(timedelta(minutes=1), queued(BULK, "jobs.imports.resume_silent")),
     Periodic(timedelta(hours=1), boards.prune_changes),
     Periodic(timedelta(days=1), queued(BULK, "jobs.cards.refresh_all_cards")),
     Periodic(timedelta(days=1), people.prune_links),

@@ -16,7 +16,7 @@ from lifecycle.governance.cards.subjects import stage_of
 from lifecycle.governance.fields.values import show_value
 from lifecycle.governance.language.model import FieldDef
 from lifecycle.governance.playbooks.library import list_current_revisions, of_revision
-from lifecycle.governance.sla.clock import SlaView, view
+from lifecycle.governance.sla.clock import SlaView, clock_start, view
 from lifecycle.insight.boards.view import sla_label
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.cards.models import Card, StageVisit
@@ -119,6 +119,8 @@ def _cards(whose: ColumnElement[bool]) -> tuple[list[AccountCard], int]:
             Card.value_amount,
             Card.value_currency,
             StageVisit.entered_at,
+            StageVisit.is_imported,
+            Card.created_at,
             Card.sla_due_at,
             Card.is_paused,
             Card.waiting_on_client,
@@ -158,4 +160,5 @@ def _cards(whose: ColumnElement[bool]) -> tuple[list[AccountCard], int]:
 def _clock(row: Any, at: datetime) -> SlaView:
     playbook = of_revision(row.revision_id)
     stage = stage_of(playbook.pipeline(row.pipeline_key), row.stage_key)
-    return view(playbook, stage, row.entered_at, row.sla_due_at, at, paused=row.is_paused)
+    start = clock_start(row.entered_at, row.created_at, is_imported=row.is_imported)
+    return view(playbook, stage, start, row.sla_due_at, at, paused=row.is_paused)

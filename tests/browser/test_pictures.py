@@ -38,10 +38,11 @@ def test_the_readme_shows_a_refused_move_on_the_demo_board(
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     page.goto("/boards/wispgate.growth")
-    blocked = page.locator("section[data-stage='verified'] .card:has(.gate-progress)").first
+    blocked = page.locator("section[data-stage='verified'] .card", has_text="0 of 3").first
     card = blocked.get_attribute("data-card")
     page.evaluate(f"() => htmx.ajax('GET', '/cards/{card}/gate?to=outreach_sent', '#drawer')")
     expect(page.locator("#gate-panel #gate-advance")).to_be_visible()
+    expect(page.locator("#gate-panel #gate-advance")).to_be_disabled()
     page.wait_for_timeout(500)
     keep = os.environ.get("LIFECYCLE_PICTURES") == "1"
     picture = (PICTURES if keep else tmp_path) / "board.png"

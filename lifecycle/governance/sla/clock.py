@@ -83,7 +83,7 @@ def view(
     *,
     paused: bool,
 ) -> SlaView:
-    """Return how the clock stands at `at`."""
+    """Return how the clock stands at `at`, counting from `entered_at` (see `clock_start`)."""
     if due_at is None:
         return SlaView("none", 0.0, timedelta())
     if paused:
@@ -108,6 +108,11 @@ def _is_due_soon(
     if stage.sla is not None and stage.sla.due_soon is not None:
         return calendar.add(at, stage.sla.due_soon) >= due_at
     return fraction >= _DUE_SOON_FROM
+
+
+def clock_start(entered_at: datetime, card_created_at: datetime, *, is_imported: bool) -> datetime:
+    """Return from when a visit's clock counts: an imported one from the import, not from years ago."""
+    return max(entered_at, card_created_at) if is_imported else entered_at
 
 
 def split_time(

@@ -37,6 +37,7 @@ _FACE = (
     Card.next_action,
     Card.next_action_due_at,
     Card.board_order,
+    Card.created_at,
 )
 
 
@@ -74,6 +75,7 @@ def first_cards(stage_ids: Sequence[int], narrowed: BoardFilter, at: datetime, l
             Account.name.label("account_name"),
             User.name.label("owner_name"),
             StageVisit.entered_at,
+            StageVisit.is_imported,
         )
         .select_from(column)
         .join(top, true())
@@ -153,6 +155,7 @@ def _faces() -> Select[*tuple[Any, ...]]:
             Account.name.label("account_name"),
             User.name.label("owner_name"),
             StageVisit.entered_at,
+            StageVisit.is_imported,
         )
         .join(Account, Account.id == Card.account_id)
         .join(User, User.id == Card.owner_id)

@@ -13,7 +13,7 @@ from sqlalchemy import Row
 
 from lifecycle.governance.cards.subjects import stage_of
 from lifecycle.governance.playbooks.library import of_revision
-from lifecycle.governance.sla.clock import SlaView, view
+from lifecycle.governance.sla.clock import SlaView, clock_start, view
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,8 @@ def card_face(row: Row[*tuple[Any, ...]], at: datetime, zone: ZoneInfo) -> CardF
     """Return the face of one row of `queries.CARD_COLUMNS`."""
     playbook = of_revision(row.revision_id)
     stage = stage_of(playbook.pipeline(row.pipeline_key), row.stage_key)
-    clock = view(playbook, stage, row.entered_at, row.sla_due_at, at, paused=row.is_paused)
+    start = clock_start(row.entered_at, row.created_at, is_imported=row.is_imported)
+    clock = view(playbook, stage, start, row.sla_due_at, at, paused=row.is_paused)
     action_state, action_label = _next_action(row, stage.is_open, at, zone)
     return CardFace(
         id=row.id,

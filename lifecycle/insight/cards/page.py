@@ -17,7 +17,7 @@ from lifecycle.governance.fields.values import show_value
 from lifecycle.governance.gates.context import expression_context
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ChecklistDef, FieldDef, Option, SuggestionDef
-from lifecycle.governance.sla.clock import SlaView, view
+from lifecycle.governance.sla.clock import SlaView, clock_start, view
 from lifecycle.insight.boards.directory import list_people
 from lifecycle.insight.boards.view import short_span, sla_label
 from lifecycle.insight.cards.gate import GateView, read_gate
@@ -134,7 +134,7 @@ def read_card_page(card_id: uuid.UUID, actor: Actor) -> CardPage:
     clock = view(
         subject.playbook,
         subject.stage,
-        subject.visit.entered_at,
+        clock_start(subject.visit.entered_at, card.created_at, is_imported=subject.visit.is_imported),
         card.sla_due_at,
         at,
         paused=card.is_paused,
