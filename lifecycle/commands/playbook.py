@@ -126,10 +126,11 @@ def _tell_plan(plan: MigrationPlan) -> None:
         )
         for stage in each.stages:
             _tell_stage(stage)
-    click.echo(
-        f"The way forward closes for {_counted(plan.turns.closing, 'open card')} "
-        f"and opens for {plan.turns.opening:,}."
-    )
+    if plan.turns:
+        click.echo(
+            f"The way forward closes for {_counted(plan.turns.closing, 'open card')} "
+            f"and opens for {plan.turns.opening:,}."
+        )
     if plan.staying:
         click.echo(f"{_counted(len(plan.staying), 'card')} cannot go over:")
     for card in plan.staying[:_SHOWN_CHANGES]:

@@ -13,7 +13,7 @@ from lifecycle.core.clock import now
 from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.governance.playbooks.doctor import care_of, examine
 from lifecycle.governance.playbooks.library import get_current_revision, list_current_revisions
-from lifecycle.governance.playbooks.migration import Migrated, list_migrations, migrate_cards
+from lifecycle.governance.playbooks.migration import BATCH, Migrated, list_migrations, migrate_cards
 from lifecycle.governance.playbooks.reference import reference_of
 from lifecycle.records.people.permissions import can, require
 from lifecycle.web.access import current_actor
@@ -37,13 +37,15 @@ def show_playbook(key: str) -> ResponseReturnValue:
     """Show the stages of every pipeline: entry and exit criteria, owner, SLA, next action."""
     require(current_actor(), "playbooks.read")
     revision = get_current_revision(key)
+    # On a large board the gates take seconds: the page comes first, and then asks itself for them.
+    most_gates = None if request.args.get("gates") == "all" else BATCH
     stages = {each.key: reference_of(revision.playbook, each) for each in revision.playbook.pipelines}
     return render_template(
         "playbooks/show.html",
         revision=revision,
         playbook=revision.playbook,
         stages=stages,
-        migrations=list_migrations(key),
+        migrations=list_migrations(key, most_gates=most_gates),
         can_migrate=can(current_actor(), "playbooks.publish"),
     )
 

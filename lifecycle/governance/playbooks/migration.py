@@ -93,7 +93,8 @@ class GateTurns:
 class MigrationPlan:
     """What a migration to a revision would touch. `stages` are in the board's order, `revisions` by number.
 
-    Archived cards are not counted: they stay as they are until somebody restores them.
+    Archived cards are not counted: they stay as they are until somebody restores them. `turns` is None when
+    there were more gates than the caller wanted evaluated.
     """
 
     pipeline: str
@@ -103,7 +104,7 @@ class MigrationPlan:
     revisions: tuple[OtherRevision, ...]
     stages: tuple[StandingCards, ...]
     staying: tuple[StayingCard, ...]
-    turns: GateTurns
+    turns: GateTurns | None
 
     @property
     def cards(self) -> int:
@@ -153,7 +154,7 @@ class _Standing:
     stage: Stage
 
 
-def list_migrations(playbook_key: str) -> list[MigrationPlan]:
+def list_migrations(playbook_key: str, *, most_gates: int | None = None) -> list[MigrationPlan]:
     """Return the plans to the current revision of a playbook's pipelines that have cards to take."""
     slugs = db.session.scalars(
         select(Pipeline.slug)
@@ -167,10 +168,12 @@ def list_migrations(playbook_key: str) -> list[MigrationPlan]:
         .group_by(Pipeline.id)
         .order_by(Pipeline.position, Pipeline.id)
     ).all()
-    return [plan_migration(slug) for slug in slugs]
+    return [plan_migration(slug, most_gates=most_gates) for slug in slugs]
 
 
-def plan_migration(slug: str, revision_id: int | None = None) -> MigrationPlan:
+def plan_migration(
+    slug: str, revision_id: int | None = None, *, most_gates: int | None = None
+) -> MigrationPlan:
     """Return which cards of a pipeline run on other revisions, and what becomes of them; writes nothing.
 
     Gates are evaluated under both revisions, in a constant number of queries for every 500 open cards.
@@ -178,6 +181,7 @@ def plan_migration(slug: str, revision_id: int | None = None) -> MigrationPlan:
     Args:
         slug: the pipeline, as `<playbook>.<pipeline>`.
         revision_id: the revision to go to; the current one unless given.
+        most_gates: with more open cards than that, no gate is evaluated; without it, all are.
 
     Raises:
         NotFound: no such pipeline, or no such revision of its playbook.
@@ -185,6 +189,7 @@ def plan_migration(slug: str, revision_id: int | None = None) -> MigrationPlan:
     target = _target(slug, revision_id)
     standing = _standing_cards(target)
     hindered = _hindered(target, standing)
+    in_work = [each.id for each in standing if each.stage.kind == "open" and each.id not in hindered]
     return MigrationPlan(
         pipeline=slug,
         name=target.definition.name if target.definition else target.row.name,
@@ -197,10 +202,7 @@ def plan_migration(slug: str, revision_id: int | None = None) -> MigrationPlan:
             for each in standing
             if each.id in hindered
         ),
-        turns=_turns(
-            target,
-            [each.id for each in standing if each.stage.kind == "open" and each.id not in hindered],
-        ),
+        turns=_turns(target, in_work) if most_gates is None or len(in_work) <= most_gates else None,
     )
 
 

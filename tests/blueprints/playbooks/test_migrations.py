@@ -53,7 +53,7 @@ def test_everybody_reads_the_plan_and_administrators_find_the_button(app, admin)
         "On revision 1: 2 open, 0 closed",
         "To leave, now also: Colour is filled in",
         "To leave, no longer: Wish is filled in",
-        "1 can go forward now and could not afterwards",
+        "1 card could go forward now, and no longer afterwards.",
         "1 card cannot go over",
         f'href="/cards/{left.id}"',
         "Left &lt;b&gt;behind&lt;/b&gt;",

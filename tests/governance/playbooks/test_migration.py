@@ -17,10 +17,17 @@ from lifecycle.config import Settings
 from lifecycle.core.db import db, transaction
 from lifecycle.core.errors import Conflict, NotFound, NotPermitted
 from lifecycle.governance.cards.edit import archive_card
+from lifecycle.governance.cards.summary import refresh_summary
 from lifecycle.governance.moves.outcome import Blocked, Moved
 from lifecycle.governance.playbooks import migration
 from lifecycle.governance.playbooks.library import current_revision_id
-from lifecycle.governance.playbooks.migration import Migrated, MigrationPlan, migrate_cards, plan_migration
+from lifecycle.governance.playbooks.migration import (
+    GateTurns,
+    Migrated,
+    MigrationPlan,
+    migrate_cards,
+    plan_migration,
+)
 from lifecycle.governance.playbooks.publish import Published, publish
 from lifecycle.records.cards.models import BoardChange, Card, GateReport, StageVisit
 from lifecycle.records.evidence.models import Event
@@ -76,6 +83,12 @@ def admin(app: Flask, services: Any) -> Person:
 def _plan(app: Flask, revision_id: int | None = None) -> MigrationPlan:
     with app.app_context():
         return plan_migration(LAB, revision_id)
+
+
+def _turns(app: Flask) -> GateTurns:
+    turns = _plan(app).turns
+    assert turns is not None
+    return turns
 
 
 def _migrate(app: Flask, by: Person, **more: Any) -> Migrated:
@@ -150,7 +163,7 @@ class TestThePlan:
         shut = a_card(app, admin, stage="second")
         fill(app, shut, admin, pieces="3")
         publish_lab(app, NEW)
-        turns = _plan(app).turns
+        turns = _turns(app)
         assert (turns.closing, turns.opening) == (2, 1)
         assert gate(app, closing, "second").is_open
         _migrate(app, admin)
@@ -180,7 +193,9 @@ class TestThePlan:
             fill(app, a_card(app, admin), admin, wish="Yes")
         publish_lab(app, NEW)
         monkeypatch.setattr(migration, "BATCH", 2)
-        assert _plan(app).turns.closing == 5
+        assert _turns(app).closing == 5
+        with app.app_context():
+            assert plan_migration(LAB, most_gates=4).turns is None
 
     def test_it_writes_nothing(self, app, admin):
         fill(app, a_card(app, admin), admin, wish="Yes")
@@ -201,7 +216,7 @@ class TestThePlan:
     def test_without_older_cards_it_is_empty(self, app, admin):
         a_card(app, admin)
         plan = _plan(app)
-        assert (plan.cards, plan.revisions, plan.stages, plan.turns.closing) == (0, (), (), 0)
+        assert (plan.cards, plan.revisions, plan.stages, plan.turns) == (0, (), (), GateTurns(0, 0))
 
     def test_a_revision_of_another_playbook_is_not_found(self, app, admin):
         with pytest.raises(NotFound):
@@ -273,15 +288,15 @@ class TestTakingCardsOver:
     def test_it_goes_on_where_it_was_stopped(self, app, admin, monkeypatch):
         cards = [a_card(app, admin) for _ in range(4)]
         publish_lab(app, NEW)
-        refresh, calls = migration.refresh_summary, []
+        calls: list[Any] = []
 
         def die_at_the_third(subject: Any) -> None:
             calls.append(subject)
             if len(calls) == 3:
                 raise KeyboardInterrupt
-            refresh(subject)
+            refresh_summary(subject)
 
-        monkeypatch.setattr(migration, "refresh_summary", die_at_the_third)
+        monkeypatch.setattr("lifecycle.governance.playbooks.migration.refresh_summary", die_at_the_third)
         with pytest.raises(KeyboardInterrupt):
             _migrate(app, admin)
         monkeypatch.undo()
@@ -355,7 +370,7 @@ class TestTasks:
         card = a_card(app, admin)
         fill(app, card, admin, wish="Yes")
         publish_lab(app, self.WITH_TASK)
-        assert _plan(app).turns.closing == 1
+        assert _turns(app).closing == 1
         _migrate(app, admin)
         (task,) = rows(app, Task, card_id=card.id)
         assert (task["key"], task["visit_id"]) == ("weigh", card.visit)
@@ -574,4 +589,4 @@ def test_a_checklist_with_other_items_is_told(app, admin):
     plan = _plan(app)
     ((only,),) = [each.stages for each in plan.revisions]
     assert only.phrases == ("To leave, by another rule: Bench clear: all 3 items are ticked",)
-    assert plan.turns.closing == 1
+    assert plan.turns == GateTurns(closing=1, opening=0)
