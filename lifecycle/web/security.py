@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from flask import Flask, Response, abort, request
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -11,8 +11,15 @@ _POLICY = (
 
 
 def init_app(app: Flask) -> None:
-    """Set the headers on every answer."""
+    """Set the headers on every answer, and turn away addresses that no database can look up."""
+    app.before_request(_refuse_nul)
     app.after_request(_set_headers)
+
+
+def _refuse_nul() -> None:
+    # PostgreSQL knows no text with it, so nothing can be there.
+    if "\0" in request.path:
+        abort(404)
 
 
 def _set_headers(response: Response) -> Response:

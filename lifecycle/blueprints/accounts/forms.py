@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
     EmailField,
@@ -23,9 +22,10 @@ from lifecycle.core.errors import Invalid
 from lifecycle.records.accounts.countries import countries, country_name
 from lifecycle.records.accounts.fields import LONGEST_NAME, LONGEST_NOTES
 from lifecycle.records.accounts.models import Account
+from lifecycle.web.form import Form
 
 
-class _Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types.
+class _Form(Form):
     version = HiddenField()
 
     def typed(self) -> dict[str, Any]:

@@ -45,10 +45,10 @@ def _instant(local: datetime | None) -> datetime | None:
     """Return a time typed in the reader's own zone as an instant."""
     if local is None:
         return None
-    try:
-        return local.replace(tzinfo=reader_zone()).astimezone(UTC)
-    except (OverflowError, ValueError):
-        raise Invalid("That date lies outside the calendar.") from None
+    # Beyond these no calendar of ours counts, and at the ends of time other zones cannot show it.
+    if not 1900 <= local.year <= 2200:
+        raise Invalid("That date lies outside the calendar, which runs from 1900 to 2200.")
+    return local.replace(tzinfo=reader_zone()).astimezone(UTC)
 
 
 def _checked(form: FlaskForm) -> None:

@@ -6,24 +6,31 @@ from flask_wtf.file import FileField
 from wtforms import (
     DateTimeLocalField,
     DecimalField,
+    Field,
     HiddenField,
     IntegerField,
     SelectField,
     StringField,
     TextAreaField,
 )
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import InputRequired, Length, Optional, ValidationError
 
 from lifecycle.web.form import Form
 
 _LARGEST_ID = 2**62
 
 
+def _is_an_id(_form: Form, field: Field) -> None:
+    # WTForms' own NumberRange stumbles over numbers that no float can hold.
+    if not isinstance(field.data, int) or not 1 <= field.data <= _LARGEST_ID:
+        raise ValidationError("That is not a number of ours.")
+
+
 class MoveForm(Form):
     """A move, from a drop, the keyboard, the menu or the panel."""
 
     to_stage = StringField(validators=[InputRequired(), Length(max=100)])
-    seen_visit = IntegerField(validators=[InputRequired(), NumberRange(1, _LARGEST_ID)])
+    seen_visit = IntegerField(validators=[InputRequired(), _is_an_id])
     reason = StringField(validators=[Optional()])
     override = HiddenField()
     channel = HiddenField()
@@ -32,7 +39,7 @@ class MoveForm(Form):
 class DetailsForm(Form):
     """Title, value, contact and owner of a card; `version` is the one it was made from."""
 
-    version = IntegerField(validators=[InputRequired(), NumberRange(1, _LARGEST_ID)])
+    version = IntegerField(validators=[InputRequired(), _is_an_id])
     title = StringField("Title", validators=[InputRequired("Give the card a title."), Length(max=200)])
     value = DecimalField("Value", validators=[Optional()], places=2, render_kw={"inputmode": "decimal"})
     currency = StringField("Currency", validators=[Optional(), Length(max=3)], render_kw={"maxlength": 3})

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from wtforms import SelectField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # Newer than its stubs.
 from wtforms.validators import InputRequired
 
 from lifecycle.exchange.imports.queries import list_boards
+from lifecycle.web.form import Form
 
 
-class UploadForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types.
+class UploadForm(Form):
     """A board and the files for it."""
 
     board = SelectField("Board", [InputRequired("Choose a board.")])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from flask_wtf import FlaskForm
 from wtforms import EmailField, PasswordField, RadioField, SelectMultipleField, StringField
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # Newer than its stubs.
 from wtforms.validators import InputRequired, Length
@@ -12,6 +11,7 @@ from lifecycle.core.errors import Invalid
 from lifecycle.records.people.fields import LONGEST_NAME
 from lifecycle.records.people.models import Department
 from lifecycle.records.people.passwords import SHORTEST
+from lifecycle.web.form import Form
 
 ROLE_CHOICES = (
     SelectChoice("admin", "Administrator: everything, and manages users"),
@@ -27,7 +27,7 @@ def _without_nul(text: str | None) -> str | None:
     return text.replace("\0", "") if text else text
 
 
-class _Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types.
+class _Form(Form):
     def refuse(self, refusal: Invalid) -> None:
         """Hang what the domain said onto the fields it is about."""
         for name, sentence in refusal.field_errors.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from flask_wtf import FlaskForm
 from wtforms import (
     BooleanField,
     DateField,
@@ -15,11 +14,14 @@ from wtforms import (
     StringField,
     TextAreaField,
 )
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # Newer than its stubs.
 from wtforms.validators import InputRequired, Length
 from wtforms.widgets import CheckboxInput, ListWidget
 
+from lifecycle.web.form import Form
 
-class SpecimenForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types.
+
+class SpecimenForm(Form):
     """What every form of the product is made of."""
 
     name = StringField("Name", [InputRequired("Enter the name of the account.")])
@@ -27,16 +29,29 @@ class SpecimenForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
     value = DecimalField("Value", description="Without tax, in the account's currency.")
     starts_on = DateField("Start date")
     segment = SelectField(
-        "Segment", choices=[("", "Choose one"), ("small", "Up to 500"), ("large", "Above 500")]
+        "Segment",
+        choices=[
+            SelectChoice("", "Choose one"),
+            SelectChoice("small", "Up to 500"),
+            SelectChoice("large", "Above 500"),
+        ],
     )
     source = RadioField(
         "Source",
         [InputRequired("Choose where the lead came from.")],
-        choices=[("referral", "Referral"), ("fair", "Trade fair"), ("site", "Web site")],
+        choices=[
+            SelectChoice("referral", "Referral"),
+            SelectChoice("fair", "Trade fair"),
+            SelectChoice("site", "Web site"),
+        ],
     )
     access = SelectMultipleField(
         "Access technologies",
-        choices=[("fiber", "Fiber"), ("radio", "Fixed wireless"), ("cable", "Cable")],
+        choices=[
+            SelectChoice("fiber", "Fiber"),
+            SelectChoice("radio", "Fixed wireless"),
+            SelectChoice("cable", "Cable"),
+        ],
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
     )

@@ -323,7 +323,7 @@ def attach_proof(
         note=clean_text(note or "", keep_lines=True)[:LONGEST_NOTE] or None,
         happened_at=happened_at if kind == "talk" else None,
         medium=medium if kind == "talk" else None,
-        outcome=outcome if kind == "talk" else None,
+        outcome=clean_text(outcome or "")[:60] or None if kind == "talk" else None,
     )
     kind_of_event = "card.talk.logged" if kind == "talk" else "card.evidence.added"
     data: dict[str, Any] = {**attachments.describe(item), "name": name}

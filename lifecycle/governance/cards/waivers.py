@@ -48,5 +48,10 @@ def waive_check(subject: Subject, actor: Actor, to_stage: str, check_key: str, r
         .returning(Waiver.id)
     ).scalar_one_or_none()
     if written is not None:
-        data = {"check": check.key, "waiver": written, "to": to_stage[:100], "visit": subject.visit.id}
+        data = {
+            "check": check.key,
+            "waiver": written,
+            "to": clean_text(to_stage)[:100],
+            "visit": subject.visit.id,
+        }
         record_card_event(subject, "card.check.waived", actor, "page", data, reason=text)
