@@ -271,7 +271,9 @@ def _mend(app: Flask, card: KnownCard, by: Person, result: CheckResult, approver
             definition = get_subject(card.id).playbook.fields[remedy.data["field"]]
         options = [option.key for option in definition.options]
         value = options[:1] if definition.type == "choices" else options[0] if options else None
-        fill(app, card, by, **{definition.key: value or FILLINGS[definition.type]})
+        if value is None:
+            value = "Spain" if definition.key == "country" else FILLINGS[definition.type]
+        fill(app, card, by, **{definition.key: value})
     elif remedy.kind == "checklist":
         tick(app, card, by, remedy.data["checklist"], *remedy.data["items"])
     elif remedy.kind == "evidence":

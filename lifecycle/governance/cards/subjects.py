@@ -6,7 +6,8 @@ import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import aliased
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
@@ -18,6 +19,8 @@ from lifecycle.records.accounts.models import Account
 from lifecycle.records.cards.models import Card, StageVisit
 from lifecycle.records.playbooks.models import Pipeline, Stage
 
+# A card, its account and open visit, when its stay began, and the keys of its pipeline and stage.
+Cards = Select[Card, Account, StageVisit, datetime, str, str]
 _NO_CARD = "There is no such card. It may have been withdrawn with its import."
 
 
@@ -61,7 +64,7 @@ def lock_subject(card_id: uuid.UUID, *, writes_account: bool | Callable[[Card], 
     return _one(_cards().where(Card.id == card_id), None)
 
 
-def subjects(cards: Select[Card, Account, StageVisit, str, str]) -> list[Subject]:
+def subjects(cards: Cards) -> list[Subject]:
     """Return the subjects that a narrowed `_cards()` query finds. One query, and one a new revision."""
     at = now()
     return [_subject(*row, at) for row in db.session.execute(cards)]
@@ -72,11 +75,15 @@ def subjects_of(card_ids: Iterable[uuid.UUID]) -> list[Subject]:
     return subjects(_cards().where(Card.id.in_(list(card_ids))))
 
 
-def _cards() -> Select[Card, Account, StageVisit, str, str]:
+def _cards() -> Cards:
+    # After an undo the stay goes on that a mistaken move had interrupted.
+    continued = aliased(StageVisit)
+    began_at = func.coalesce(continued.entered_at, StageVisit.entered_at)
     return (
-        select(Card, Account, StageVisit, Pipeline.key, Stage.key)
+        select(Card, Account, StageVisit, began_at, Pipeline.key, Stage.key)
         .join(Account, Account.id == Card.account_id)
         .join(StageVisit, StageVisit.id == Card.visit_id)
+        .outerjoin(continued, continued.id == StageVisit.continues_visit_id)
         .join(Pipeline, Pipeline.id == Card.pipeline_id)
         .join(Stage, Stage.id == Card.stage_id)
         .where(Card.withdrawn_at.is_(None))
@@ -84,7 +91,7 @@ def _cards() -> Select[Card, Account, StageVisit, str, str]:
     )
 
 
-def _one(query: Select[Card, Account, StageVisit, str, str], at: datetime | None) -> Subject:
+def _one(query: Cards, at: datetime | None) -> Subject:
     row = db.session.execute(query).one_or_none()
     if row is None:
         raise NotFound(_NO_CARD)
@@ -92,11 +99,18 @@ def _one(query: Select[Card, Account, StageVisit, str, str], at: datetime | None
 
 
 def _subject(
-    card: Card, account: Account, visit: StageVisit, pipeline_key: str, stage_key: str, at: datetime
+    card: Card,
+    account: Account,
+    visit: StageVisit,
+    began_at: datetime,
+    pipeline_key: str,
+    stage_key: str,
+    at: datetime,
 ) -> Subject:
     playbook = of_revision(card.revision_id)
     pipeline = playbook.pipeline(pipeline_key)
-    return Subject(card, account, visit, playbook, pipeline, stage_of(pipeline, stage_key), at)
+    stage = stage_of(pipeline, stage_key)
+    return Subject(card, account, visit, playbook, pipeline, stage, at, began_at=began_at)
 
 
 def stage_of(pipeline: PipelineDef, key: str) -> StageDef:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from lifecycle.governance.gates.subject import Subject, field_value
@@ -16,7 +16,7 @@ _NUMBERS = frozenset({"integer", "number", "money", "percent"})
 def expression_context(subject: Subject, attachments: Iterable[Attachment]) -> dict[str, Any]:
     """Return the values of every declared name; an empty field is None."""
     card, account = subject.card, subject.account
-    stay = subject.now - subject.visit.entered_at
+    stay = subject.now - subject.began_at
     on_card: dict[str, Any] = {
         "title": card.title,
         "value": card.value_amount,
@@ -43,9 +43,13 @@ def expression_context(subject: Subject, attachments: Iterable[Attachment]) -> d
 def _value(field: FieldDef, subject: Subject) -> Any:
     proposed = subject.proposed.get(field.key)
     value = proposed if proposed is not None else field_value(field, subject.card, subject.account)
-    if value is not None and field.type in _NUMBERS:
+    if value is None or field.type not in _NUMBERS:
+        return value
+    try:
         return Decimal(str(value))
-    return value
+    except InvalidOperation:
+        # Kept under an older revision, as something else: the expression will say that it is no number.
+        return value
 
 
 def _evidence(playbook: PlaybookDef, attachments: Iterable[Attachment]) -> dict[str, dict[str, Any]]:

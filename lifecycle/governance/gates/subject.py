@@ -17,8 +17,9 @@ from lifecycle.records.cards.models import Card, StageVisit
 class Subject:
     """A card as the gate sees it.
 
-    `proposed` holds field values that the move itself would write (answers to its questions), so that
-    filling a field and moving is one step.
+    `began_at` is when the stay in the stage began: the visit's entry, or that of the one it continues after
+    an undo. `proposed` holds field values that the move itself would write (answers to its questions), so
+    that filling a field and moving is one step.
     """
 
     card: Card
@@ -28,6 +29,7 @@ class Subject:
     pipeline: PipelineDef
     stage: StageDef
     now: datetime
+    began_at: datetime
     proposed: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -25,7 +25,7 @@ from lifecycle.governance.gates.evaluate import GateQuestion, evaluate
 from lifecycle.governance.gates.report import GateReport as Report
 from lifecycle.governance.gates.subject import Subject, field_value
 from lifecycle.governance.gates.way import Way, find_way, way_out_of_retired
-from lifecycle.governance.moves.answers import may_save_to_account, read_answers
+from lifecycle.governance.moves.answers import Answers, may_save_to_account, read_answers
 from lifecycle.governance.moves.assign import owner_on_entry
 from lifecycle.governance.moves.outcome import UNDO_WINDOW, Blocked, Moved, Stale
 from lifecycle.governance.moves.visits import (
@@ -84,10 +84,11 @@ def move_card(
     subject = given.applied_to(subject)
     report = evaluate([GateQuestion(subject, way.to_stage, way.checks)])[0]
     is_open = report.is_open and not way.refusal and not given.errors
-    report_id = _keep_report(subject, way, report, actor, channel, passed=is_open)
+    stage_id = stage_id_of(subject, way.to_stage.key)
+    report_id = _keep_report(subject, way, stage_id, report, actor, channel, passed=is_open)
     if not is_open:
         return Blocked(subject, way, report, dict(answers or {}), given.errors, reason)
-    return _advance(subject, way, report, report_id, given.values, given.fields, given.reason, actor, channel)
+    return _advance(subject, way, stage_id, report, report_id, given, actor, channel)
 
 
 def _way(subject: Subject, to_stage: str, actor: Actor, override: bool) -> Way:
@@ -107,7 +108,7 @@ def _stale(subject: Subject) -> Stale:
 
 
 def _keep_report(
-    subject: Subject, way: Way, report: Report, actor: Actor, channel: str, *, passed: bool
+    subject: Subject, way: Way, stage_id: int, report: Report, actor: Actor, channel: str, *, passed: bool
 ) -> int:
     results: list[Any] = report.as_evidence()
     if way.refusal:
@@ -118,7 +119,7 @@ def _keep_report(
             at=now(),
             card_id=subject.card.id,
             from_visit_id=subject.visit.id,
-            to_stage_id=stage_id_of(subject, way.to_stage.key),
+            to_stage_id=stage_id,
             revision_id=subject.card.revision_id,
             actor_id=actor.user_id,
             channel=channel,
@@ -142,22 +143,20 @@ def stage_id_of(subject: Subject, key: str) -> int:
 def _advance(
     subject: Subject,
     way: Way,
+    stage_id: int,
     report: Report,
     report_id: int,
-    answers: dict[str, Any],
-    fields: dict[str, Any],
-    reason: str | None,
+    given: Answers,
     actor: Actor,
     channel: str,
 ) -> Moved:
     card, target = subject.card, way.to_stage
     at = after(subject.visit)
-    before = state_before(subject, list(fields))
+    before = state_before(subject, list(given.fields))
     finish_visit(subject, actor, channel, at)
-    set_fields(subject, fields, actor, channel)
+    set_fields(subject, given.fields, actor, channel)
     card.owner_id = owner_on_entry(target, subject.account, card.owner_id)
     card.department_key = target.department or card.department_key
-    stage_id = stage_id_of(subject, target.key)
     visit_id = open_visit(
         card_id=card.id,
         number=subject.visit.number + 1,
@@ -170,15 +169,15 @@ def _advance(
         channel=channel,
         edge=way.kind,
         due_at=deadline(subject.playbook, target, at),
-        reason=reason,
-        answers=answers,
+        reason=given.reason,
+        answers=given.values,
         gate_report_id=report_id,
     )
     stand_in(subject, target, stage_id, visit_id, at)
     if not target.is_open:
         cancel_open_tasks(card.id, at)
     make_tasks(subject, target, visit_id, at)
-    _record_move(subject, way, report, report_id, visit_id, before, answers, reason, actor, channel)
+    _record_move(subject, way, report, report_id, visit_id, before, given, actor, channel)
     db.session.flush()
     refresh_summary(_standing_in(subject, target, visit_id, at))
     touch_card(card, actor)
@@ -189,7 +188,14 @@ def _standing_in(subject: Subject, stage: Any, visit_id: int, at: datetime) -> S
     from_visit = subject.visit
     visit = type(from_visit)(id=visit_id, card_id=from_visit.card_id, entered_at=at)
     return Subject(
-        subject.card, subject.account, visit, subject.playbook, subject.pipeline, stage, subject.now
+        subject.card,
+        subject.account,
+        visit,
+        subject.playbook,
+        subject.pipeline,
+        stage,
+        subject.now,
+        began_at=at,
     )
 
 
@@ -219,8 +225,7 @@ def _record_move(
     report_id: int,
     visit_id: int,
     before: dict[str, Any],
-    answers: dict[str, Any],
-    reason: str | None,
+    given: Answers,
     actor: Actor,
     channel: str,
 ) -> None:
@@ -236,9 +241,9 @@ def _record_move(
             "gate_report": report_id,
             "gate": [f"{result.key}: {result.state}" for result in report.results],
             "waived": [result.key for result in report.results if result.state == "waived"],
-            "answers": answers,
+            "answers": given.values,
             "revision": subject.card.revision_id,
             "before": before,
         },
-        reason=reason,
+        reason=given.reason,
     )

@@ -30,7 +30,7 @@ from lifecycle.governance.moves.visits import (
     revive_tasks,
 )
 from lifecycle.governance.playbooks.library import of_revision
-from lifecycle.records.cards.models import Card, SlaPause, StageVisit
+from lifecycle.records.cards.models import Card, SlaPause, StageVisit, Waiver
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import require
@@ -103,8 +103,10 @@ def _go_back(subject: Subject, move: dict[str, Any], actor: Actor, channel: str)
         channel=channel,
         edge="undo",
         due_at=_moment(before["sla_due_at"]),
-        continues_visit_id=first.id,
+        # An undone undo leads back to where the stay began.
+        continues_visit_id=first.continues_visit_id or first.id,
     )
+    _keep_waivers(card.id, first.id, visit_id)
     hand_on_tasks(card.id, first.id, visit_id)
     card.stage_id, card.visit_id = first.stage_id, visit_id
     card.sla_due_at = _moment(before["sla_due_at"])
@@ -115,7 +117,9 @@ def _go_back(subject: Subject, move: dict[str, Any], actor: Actor, channel: str)
     assignee = before["next_action_assignee"]
     card.next_action_assignee_id = uuid.UUID(assignee) if assignee else None
     _wait_again(card, before["waiting"])
-    set_fields(subject, before["fields"], actor, channel)
+    # A field may be gone with a revision the card was taken over to meanwhile.
+    fields = {key: value for key, value in before["fields"].items() if key in subject.playbook.fields}
+    set_fields(subject, fields, actor, channel)
     data = {
         "undone_visit": subject.visit.id,
         "continues_visit": first.id,
@@ -127,6 +131,23 @@ def _go_back(subject: Subject, move: dict[str, Any], actor: Actor, channel: str)
     refresh_summary(_back_in(subject, stage_key, first, visit_id))
     touch_card(card, actor)
     return card
+
+
+def _keep_waivers(card_id: uuid.UUID, from_visit: int, to_visit: int) -> None:
+    # A waiver is good for one stay, and this is the same one.
+    for waiver in db.session.scalars(
+        select(Waiver).where(Waiver.visit_id == from_visit, Waiver.withdrawn_at.is_(None))
+    ):
+        db.session.add(
+            Waiver(
+                card_id=card_id,
+                visit_id=to_visit,
+                check_key=waiver.check_key,
+                reason=waiver.reason,
+                given_by=waiver.given_by,
+                given_at=waiver.given_at,
+            )
+        )
 
 
 def _wait_again(card: Card, waiting: dict[str, str | None] | None) -> None:
@@ -151,6 +172,7 @@ def _back_in(subject: Subject, stage_key: str, first: StageVisit, visit_id: int)
         subject.pipeline,
         stage_of(subject.pipeline, stage_key),
         subject.now,
+        began_at=first.entered_at,
     )
 
 

@@ -58,6 +58,8 @@ def finish_visit(subject: Subject, actor: Actor, channel: str, at: datetime) -> 
 
 def _may_have_paused(subject: Subject) -> bool:
     # A deadline that moved tells of an earlier pause; without a deadline nothing tells, so it is looked up.
+    if subject.visit.revision_id != subject.card.revision_id:
+        return True
     first = deadline(subject.playbook, subject.stage, subject.visit.entered_at)
     return first is None or first != subject.visit.sla_due_at
 

@@ -87,6 +87,8 @@ def find_board(slug: str) -> BoardIdentity:
         raise NotFound("There is no such board. Its playbook may not be published.")
     pipeline, revision_id = row
     playbook = of_revision(revision_id)
+    if all(definition.key != pipeline.key for definition in playbook.pipelines):
+        raise NotFound(f"{pipeline.name} is no longer part of its playbook, so it has no board.")
     stages = db.session.scalars(
         select(Stage).where(Stage.pipeline_id == pipeline.id).order_by(Stage.position, Stage.id)
     ).all()

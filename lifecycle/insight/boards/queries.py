@@ -74,7 +74,7 @@ def first_cards(stage_ids: Sequence[int], narrowed: BoardFilter, at: datetime, l
             Pipeline.key.label("pipeline_key"),
             Account.name.label("account_name"),
             User.name.label("owner_name"),
-            StageVisit.entered_at,
+            _ENTERED_AT,
             StageVisit.is_imported,
         )
         .select_from(column)
@@ -82,6 +82,7 @@ def first_cards(stage_ids: Sequence[int], narrowed: BoardFilter, at: datetime, l
         .join(Pipeline, Pipeline.id == column.pipeline_id)
         .join(Account, Account.id == top.c.account_id)
         .join(StageVisit, StageVisit.id == top.c.visit_id)
+        .outerjoin(_CONTINUED, _CONTINUED.id == StageVisit.continues_visit_id)
         .join(User, User.id == top.c.owner_id)
         .where(column.id.in_(stage_ids))
         .order_by(column.position, top.c.board_order, top.c.id)
@@ -146,6 +147,11 @@ def collapsed_stages(user_id: uuid.UUID, stage_ids: Sequence[int]) -> dict[int, 
     return dict(rows.all())
 
 
+# After an undo the stay goes on that a mistaken move had interrupted.
+_CONTINUED = aliased(StageVisit)
+_ENTERED_AT = func.coalesce(_CONTINUED.entered_at, StageVisit.entered_at).label("entered_at")
+
+
 def _faces() -> Select[*tuple[Any, ...]]:
     return (
         select(
@@ -154,12 +160,13 @@ def _faces() -> Select[*tuple[Any, ...]]:
             Pipeline.key.label("pipeline_key"),
             Account.name.label("account_name"),
             User.name.label("owner_name"),
-            StageVisit.entered_at,
+            _ENTERED_AT,
             StageVisit.is_imported,
         )
         .join(Account, Account.id == Card.account_id)
         .join(User, User.id == Card.owner_id)
         .join(StageVisit, StageVisit.id == Card.visit_id)
+        .outerjoin(_CONTINUED, _CONTINUED.id == StageVisit.continues_visit_id)
         .join(Stage, Stage.id == Card.stage_id)
         .join(Pipeline, Pipeline.id == Card.pipeline_id)
     )

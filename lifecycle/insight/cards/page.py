@@ -134,7 +134,7 @@ def read_card_page(card_id: uuid.UUID, actor: Actor) -> CardPage:
     clock = view(
         subject.playbook,
         subject.stage,
-        clock_start(subject.visit.entered_at, card.created_at, is_imported=subject.visit.is_imported),
+        clock_start(subject.began_at, card.created_at, is_imported=subject.visit.is_imported),
         card.sla_due_at,
         at,
         paused=card.is_paused,
@@ -153,7 +153,7 @@ def read_card_page(card_id: uuid.UUID, actor: Actor) -> CardPage:
         phases=_phases(subject),
         clock=clock,
         clock_label=sla_label(clock),
-        age_label=short_span(at - subject.visit.entered_at),
+        age_label=short_span(at - subject.began_at),
         owner=facts.name_of(card.owner_id) or _former(card.owner_id),
         contact=next((contact for contact in facts.contacts if contact.id == card.contact_id), None),
         pause=open_pause(subject.visit.id) if card.waiting_on_client else None,

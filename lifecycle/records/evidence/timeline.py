@@ -22,6 +22,7 @@ from lifecycle.records.people.models import User
 from lifecycle.records.playbooks.models import Stage
 
 EMPTY = "empty"
+_KEY = re.compile(r"[a-z]+(_[a-z0-9]+)+")
 _LONGEST_VALUE = 300
 _OWN_LABELS = frozenset({*ACCOUNT_FIELDS.values(), *CONTACT_FIELDS.values(), *DETAILS.values()})
 # How a field's stored value reads, by field key; None where the reader knows nothing better.
@@ -300,13 +301,15 @@ class _Reader:
             return _amount(value)
         if key.endswith("_id"):
             return self._names.get(str(value), "somebody no longer known")
-        return _shortened(str(value))
+        # A key that nothing names here reads as its words.
+        text = str(value)
+        return _words(text).capitalize() if _KEY.fullmatch(text) else _shortened(text)
 
 
 def _work_notes(data: Mapping[str, Any]) -> Iterator[str]:
     """What meetings, talks, tasks and imports carry."""
     if data.get("medium"):
-        yield f"By {_words(str(data['medium']))}"
+        yield f"By {data.get('how') or _words(str(data['medium']))}"
     if data.get("outcome"):
         yield f"Outcome: {_words(str(data['outcome']))}"
     if data.get("decisions"):

@@ -98,5 +98,6 @@ def describe(item: Attachment) -> dict[str, Any]:
         "note": item.note,
         "happened_at": item.happened_at,
         "medium": item.medium,
+        "how": MEDIA.get(item.medium or ""),
         "outcome": item.outcome,
     }

@@ -358,7 +358,7 @@ def test_e4_expression_reads_card_account_evidence_and_time(app: Flask, member: 
     assert result.remedy is not None
     assert (result.remedy.kind, result.remedy.data) == ("fields", {"fields": ["price"]})
     fill(app, card, member, price="10")
-    assert _says(app, card) == ("passed", "Condition “fair” holds.")
+    assert _says(app, card) == ("passed", "Fair: the condition holds.")
 
 
 def test_e4_an_expression_that_cannot_be_evaluated_blocks_and_is_named(app: Flask, member: Person) -> None:

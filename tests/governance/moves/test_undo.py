@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 import time_machine
 from flask import Flask
+from sqlalchemy import select
 
-from lifecycle.core.db import transaction
+from lifecycle.core.db import db, transaction
 from lifecycle.core.errors import Conflict, Invalid, NotPermitted
 from lifecycle.governance.cards.edit import archive_card
+from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.cards.waiting import start_waiting, stop_waiting
 from lifecycle.governance.moves.undo import undo_move
 from lifecycle.records.accounts.models import Account
-from lifecycle.records.cards.models import SlaPause, StageVisit
+from lifecycle.records.cards.models import SlaPause, StageVisit, Waiver
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.evidence.verify import verify_chains
 from lifecycle.work.tasks.models import Task
@@ -262,3 +264,30 @@ def test_an_unknown_visit_is_no_move_of_this_card(app: Flask, card: KnownCard, m
             undo(app, card, member, visit)
     with pytest.raises(Exception, match="no such card"):
         undo(app, KnownCard(uuid.uuid4(), 1, card.account, ""), member, 1)
+
+
+def test_e23_an_undo_goes_on_with_the_stay_that_the_move_interrupted(
+    app: Flask, card: KnownCard, member: Person
+) -> None:
+    """The minimum stay, the age and a waiver are of the stay, not of the visit that the undo had to open."""
+    with app.app_context():
+        began = get_subject(card.id).began_at
+        with transaction():
+            db.session.add(
+                Waiver(
+                    card_id=card.id,
+                    visit_id=card.visit,
+                    check_key="first.leave.field.x",
+                    reason="agreed",
+                    given_by=member.id,
+                )
+            )
+    visit = moved(app, card, "second", member, answers={"colour": "red"}).visit_id
+    with app.app_context():
+        with transaction():
+            undo_move(card.id, visit, actor=member.actor)
+        again = get_subject(card.id)
+        assert again.began_at == began
+        assert again.visit.entered_at > began
+        kept = db.session.scalars(select(Waiver).where(Waiver.visit_id == again.visit.id)).all()
+        assert [waiver.reason for waiver in kept] == ["agreed"]

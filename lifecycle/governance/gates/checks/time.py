@@ -78,4 +78,4 @@ class TimeCheck(CheckType[TimeParams, None]):
 
 def _after(subject: Subject, duration: str) -> Any:
     calendar = subject.playbook.calendar_of(subject.stage) or ALWAYS
-    return calendar.add(subject.visit.entered_at, parse_duration(duration))
+    return calendar.add(subject.began_at, parse_duration(duration))
