@@ -39,6 +39,8 @@ def read_value(definition: FieldDef | Question, typed: Any) -> Any:
         typed = clean_text(typed, keep_lines=definition.type == "long_text")
     if typed in ("", None, []):
         return None
+    if isinstance(typed, list) and definition.type != "choices":
+        raise ValueRefused(f"{definition.name} takes one value, not {len(typed)}.")
     value = _READERS[definition.type](definition, typed)
     if isinstance(definition, FieldDef):
         _check_bounds(definition, value)
