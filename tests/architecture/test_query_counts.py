@@ -1,0 +1,109 @@
+"""P5: how many statements each page costs, with 5 cards and with 200. Changed only on purpose."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from lifecycle.core.db import transaction
+from lifecycle.governance.moves.create import create_card
+from tests.factories.browsing import Caller
+from tests.factories.cards import KnownCard, make_account
+from tests.factories.people import Person, make_user
+from tests.factories.playbooks import LAB, publish_lab
+from tests.queries import counted_queries
+
+STAGES = """
+first:
+  sla: 2 business days
+  tasks: { weigh: Weigh it }
+  leave:
+    - field: [colour, price]
+    - checklist: bench_clear
+    - evidence: photo
+    - meeting: review
+    - approval: { by: manager, of: [price] }
+second: {}
+"""
+COUNTS = {
+    "boards list": 3,
+    "board": 8,
+    "board, narrowed": 8,
+    "column page": 5,
+    "changes, nothing new": 0,
+    "card page": 18,
+    "gate": 17,
+    "targets": 7,
+    "move, blocked": 11,
+    "move": 16,
+}
+
+
+def _cards(app: Flask, owner: Person, number: int) -> list[KnownCard]:
+    accounts = [make_account(app, owner=owner) for _ in range(3)]
+    made = []
+    with app.app_context(), transaction():
+        for each in range(number):
+            account = accounts[each % 3]
+            card = create_card(
+                LAB, actor=owner.actor, channel="page", account_id=account, title=f"Card {each}"
+            )
+            made.append(KnownCard(card.id, card.visit_id, account, card.title))
+    return made
+
+
+def _pages(caller: Caller, card: KnownCard, cursor: str) -> dict[str, Callable[[], TestResponse]]:
+    move = {"seen_visit": card.visit}
+    after = f"after=0.{uuid.UUID(int=0)}"
+    return {
+        "boards list": lambda: caller.get("/boards"),
+        "board": lambda: caller.get(f"/boards/{LAB}"),
+        "board, narrowed": lambda: caller.get(f"/boards/{LAB}?q=card&owner=me"),
+        "column page": lambda: caller.get(f"/boards/{LAB}/columns/first?{after}", "htmx"),
+        "changes, nothing new": lambda: caller.get(f"/boards/{LAB}/changes", "htmx", X_Board_Cursor=cursor),
+        "card page": lambda: caller.get(card.url),
+        "gate": lambda: caller.get(f"{card.url}/gate?to=second", "htmx"),
+        "targets": lambda: caller.get(f"{card.url}/targets", "program"),
+        "move, blocked": lambda: caller.post(f"{card.url}/moves", to_stage="second", **move),
+        "move": lambda: caller.post(f"{card.url}/moves", to_stage="lost", **move, **{"answer-why": "x"}),
+    }
+
+
+def _quiet_cursor(caller: Caller) -> str:
+    """A cursor that has seen everything: the one that a second poll gives back, once nothing is new."""
+    first = caller.get(f"/boards/{LAB}").text.partition('data-cursor="')[2].partition('"')[0]
+    for _ in range(40):
+        response = caller.get(f"/boards/{LAB}/changes", "htmx", X_Board_Cursor=first)
+        first = response.headers["X-Board-Cursor"]
+        if response.status_code == 204:
+            return first
+        time.sleep(0.25)
+    raise AssertionError("the board does not come to rest")
+
+
+@pytest.mark.parametrize("number", [5, 200])
+def test_p5_a_page_costs_the_same_number_of_statements_however_many_cards_there_are(
+    app: Flask, number: int
+) -> None:
+    publish_lab(app, STAGES)
+    member = make_user(app)
+    cards = _cards(app, member, number)
+    caller = Caller(app, member)
+    caller.get(cards[0].url)
+    counts = {}
+    for name, ask in _pages(caller, cards[0], _quiet_cursor(caller)).items():
+        with counted_queries(app) as sent:
+            response = ask()
+        assert response.status_code == {"move, blocked": 422, "changes, nothing new": 204}.get(name, 200), (
+            name
+        )
+        # The thread that reads changes for all boards twice a second asks for itself.
+        counts[name] = len(
+            [sql for sql in sent if "board_changes where" not in sql and "clock_timestamp" not in sql]
+        )
+    assert counts == COUNTS
