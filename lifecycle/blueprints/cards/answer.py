@@ -25,20 +25,32 @@ from lifecycle.insight.cards.page import may_decide, option_name, read_card_page
 from lifecycle.records.evidence.timeline import timeline_of_card
 from lifecycle.records.people.actor import Actor
 from lifecycle.web.access import current_actor
+from lifecycle.web.errors import answer_with_sentence
 from lifecycle.web.htmx import is_fragment_request, render_fragment
 from lifecycle.web.inputs import build_form, typed_values
 from lifecycle.web.reader import reader_id, reader_zone
 from lifecycle.work.attachments.record import MEDIA
 
 
-@dataclass(frozen=True)
+@dataclass
 class Problem:
-    """What was refused: which form, why, and what had been typed, to be filled in again."""
+    """What was refused: which form, why, and what had been typed, to be filled in again.
+
+    `is_shown` tells after drawing whether a form took the sentence: the one that was sent may be gone by now.
+    """
 
     form: str
     sentence: str
     errors: Mapping[str, str] = field(default_factory=dict)
     typed: Mapping[str, str] = field(default_factory=dict)
+    status: int = 422
+    is_shown: bool = False
+
+    def show_at(self, form: str) -> bool:
+        """Say whether the sentence belongs at `form`, which then shows it."""
+        belongs = form == self.form
+        self.is_shown = self.is_shown or belongs
+        return belongs
 
 
 def change(
@@ -64,13 +76,25 @@ def change(
             act(subject, actor)
     except (Invalid, Conflict, NotPermitted) as refusal:
         errors = refusal.field_errors if isinstance(refusal, Invalid) else {}
-        problem = Problem(request.form.get("form", ""), refusal.sentence, errors, request.form)
+        form = request.form.get("form", "")
+        problem = Problem(form, refusal.sentence, errors, request.form, refusal.status)
         return answer(card_id, problem)
     return answer(card_id)
 
 
 def answer(card_id: uuid.UUID, problem: Problem | None = None) -> ResponseReturnValue:
-    """Return what the asker was looking at, as it is now."""
+    """Return what the asker was looking at, as it is now; a refusal that finds no form there stands alone."""
+    response = _answer(card_id, problem)
+    if problem is None or problem.is_shown:
+        return response
+    if is_fragment_request():
+        # Beside what is on the screen, so that what was typed stays there.
+        return answer_with_sentence(problem.sentence, problem.status)
+    alone = Problem("", problem.sentence, status=problem.status)
+    return card_fragment("cards/show.html", card_id, alone, problem.status)
+
+
+def _answer(card_id: uuid.UUID, problem: Problem | None) -> ResponseReturnValue:
     to_stage = request.form.get("gate_to") or None
     status = 422 if problem else 200
     if is_fragment_request():

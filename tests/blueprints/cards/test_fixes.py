@@ -176,6 +176,27 @@ def test_a_closed_or_archived_card_takes_comments_only(
     assert [comment["body"] for comment in rows(app, Comment)] == ["What a pity."]
 
 
+def test_a_refusal_is_told_when_the_form_it_belongs_to_is_gone(
+    app: Flask, card: KnownCard, member: Person, caller: Caller
+) -> None:
+    moved(app, card, "lost", member, answers={"why": "Too dear"})
+    for form, gate_to in (("gate-fields-card", ""), ("all-fields", ""), ("gate-fields", "second")):
+        sent = {"form": form, "gate_to": gate_to, "field-price": "1"}
+        for how in ("page", "htmx"):
+            response = caller.post(f"{card.url}/fields", how, **sent)
+            assert response.status_code == 422, (form, how)
+            assert "This card is closed" in response.text, (form, how)
+        assert response.headers["HX-Retarget"] == "#notices"
+
+
+def test_a_viewer_who_forges_a_fix_is_told_why_not(app: Flask, card: KnownCard) -> None:
+    viewer = Caller(app, make_user(app, role="viewer"))
+    for how in ("page", "htmx"):
+        response = viewer.post(f"{card.url}/comments", how, form="comment", body="Hello")
+        assert response.status_code == 403
+        assert "Your role (viewer) may not do this" in response.text
+
+
 def test_e11_waiting_on_the_client_begins_and_ends_by_a_button(
     app: Flask, card: KnownCard, caller: Caller
 ) -> None:
