@@ -1,7 +1,7 @@
 """Make a database ready: migrate it as its owner and grant the two lesser roles what they need.
 
-Three roles (E6, E16): the owner migrates; the app cannot change or delete evidence, gate reports, finished
-visits or revisions, nor disable a trigger; the reader reads reports.
+Three roles (E6, E16): the owner migrates; the app cannot change or delete evidence, files, gate reports,
+finished visits or revisions, nor disable a trigger; the reader reads reports.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from lifecycle.schema import METADATA
 _MIGRATIONS = Path(str(files("lifecycle"))) / "migrations"
 
 # Everything not named here may be inserted, updated and read by the app, and never deleted.
-_APPEND_ONLY = frozenset({"events", "gate_reports", "playbook_revisions", "approval_decisions"})
+_APPEND_ONLY = frozenset(
+    {"events", "gate_reports", "playbook_revisions", "approval_decisions", "files", "file_contents"}
+)
 _DELETABLE = frozenset(
     {"user_departments", "user_tokens", "collapsed_columns", "board_changes", "import_row_errors"}
 )

@@ -94,6 +94,10 @@ FORBIDDEN = (
     "delete from evidence_chains",
     "delete from accounts",
     "delete from users",
+    "update files set name = 'another.pdf'",
+    "update file_contents set content = 'forged'",
+    "delete from file_contents",
+    "update cards set import_id = 1 where id = %(card)s",
 )
 
 
@@ -123,15 +127,31 @@ def test_a_visit_without_a_passed_gate_is_refused(app, history, plain):
     assert card_row(app, history.card)["visit_id"] == history.open_visit
 
 
-def _jump(plain: psycopg.Connection, history: History, report: str) -> None:
+def test_a_move_cannot_be_passed_off_as_an_undo_or_an_import(app, history, plain):
+    """Both need no gate report, so each is held to what it is for."""
+    other = a_card(app, make_user(app))
+    for entrance in (
+        {"continues": str(history.finished_visit)},
+        {"continues": str(history.open_visit)},
+        {"continues": str(other.visit)},
+        {"imported": "true"},
+    ):
+        with pytest.raises(REFUSED), plain.transaction():
+            _jump(plain, history, "null", **entrance)
+    assert card_row(app, history.card)["visit_id"] == history.open_visit
+
+
+def _jump(
+    plain: psycopg.Connection, history: History, report: str, continues: str = "null", imported: str = "false"
+) -> None:
     at = plain.execute("select clock_timestamp()").fetchone()
     assert at is not None
     plain.execute("update stage_visits set left_at = %s where id = %s", (at[0], history.open_visit))
     visit = plain.execute(
         "insert into stage_visits (card_id, number, stage_id, revision_id, owner_id, department_key, "
-        "entered_at, entered_channel, entered_by_edge, answers, is_imported, gate_report_id) "
+        "entered_at, entered_channel, entered_by_edge, answers, is_imported, gate_report_id, continues_visit_id) "
         "select card_id, number + 1, %s, revision_id, owner_id, department_key, %s, 'sql', 'forward', '{}', "
-        f"false, {report} from stage_visits where id = %s returning id",
+        f"{imported}, {report}, {continues} from stage_visits where id = %s returning id",
         (history.third_stage, at[0], history.open_visit),
     ).fetchone()
     assert visit is not None
