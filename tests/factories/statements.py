@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,11 +15,16 @@ from lifecycle.core.db import db
 
 @contextmanager
 def statements(app: Flask) -> Iterator[list[str]]:
-    """Gather the SQL that is sent meanwhile, transaction control aside."""
+    """Gather the SQL that this thread sends meanwhile, transaction control aside.
+
+    The thread that reads changes for all open boards asks twice a second on its own account.
+    """
     sent: list[str] = []
+    asker = threading.get_ident()
 
     def keep(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        sent.append(statement)
+        if threading.get_ident() == asker:
+            sent.append(statement)
 
     with app.app_context():
         engine = db.engine
