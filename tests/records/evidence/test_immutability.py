@@ -149,7 +149,8 @@ def _jump(
     plain.execute("update stage_visits set left_at = %s where id = %s", (at[0], history.open_visit))
     visit = plain.execute(
         "insert into stage_visits (card_id, number, stage_id, revision_id, owner_id, department_key, "
-        "entered_at, entered_channel, entered_by_edge, answers, is_imported, gate_report_id, continues_visit_id) "
+        "entered_at, entered_channel, entered_by_edge, answers, is_imported, gate_report_id, "
+        "continues_visit_id) "
         "select card_id, number + 1, %s, revision_id, owner_id, department_key, %s, 'sql', 'forward', '{}', "
         f"{imported}, {report}, {continues} from stage_visits where id = %s returning id",
         (history.third_stage, at[0], history.open_visit),
