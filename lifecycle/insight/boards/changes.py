@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 OVERLAP = 10.0
 _KEPT = 900.0
 _EVERY = 0.5
+_IDLE_AFTER = 30.0
 _READ = sa.text(
     "select id, pipeline_id, card_id, actor_id, extract(epoch from at)::float8 as at, "
     "extract(epoch from clock_timestamp())::float8 as read_at "
@@ -53,6 +54,8 @@ class ChangeReader:
         self._clock_offset = 0.0
         self._lock = threading.Lock()
         self._pid = 0
+        self._asked_at = 0.0
+        self._asked = threading.Event()
         self._ready = threading.Event()
 
     def cursor(self, pipeline_id: int) -> str:
@@ -95,21 +98,27 @@ class ChangeReader:
         return time.time() + self._clock_offset
 
     def _ensure_running(self) -> None:
+        self._asked_at = time.monotonic()
+        self._asked.set()
         # A thread does not survive a fork, so each process starts its own on first use.
-        if self._pid == os.getpid():
-            return
-        with self._lock:
-            if self._pid == os.getpid():
-                return
-            self._pid = os.getpid()
-            self._ready = threading.Event()
-            self._changes.clear()
-            self._known.clear()
-            threading.Thread(target=self._run, name="board-changes", daemon=True).start()
+        if self._pid != os.getpid():
+            with self._lock:
+                if self._pid != os.getpid():
+                    self._pid = os.getpid()
+                    self._ready = threading.Event()
+                    self._changes.clear()
+                    self._known.clear()
+                    threading.Thread(target=self._run, name="board-changes", daemon=True).start()
         self._ready.wait(2.0)
 
     def _run(self) -> None:
         while True:
+            self._asked.clear()
+            # Looked at after the clearing, so that whoever asks in between is not slept through.
+            if time.monotonic() - self._asked_at > _IDLE_AFTER:
+                # Nobody looks at a board: rest until somebody does, who then waits for a fresh reading.
+                self._ready.clear()
+                self._asked.wait()
             try:
                 self._read()
             except SQLAlchemyError:
