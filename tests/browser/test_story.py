@@ -123,6 +123,20 @@ def test_each_kind_of_fix_works_in_the_panel(growth: Growth, log_in: LogIn) -> N
     expect(column(page, "outreach_sent").locator(f"[data-card='{card_id}']")).to_be_visible()
 
 
+def test_after_a_fix_the_focus_stays_where_the_work_is(growth: Growth, log_in: LogIn) -> None:
+    card_id = growth.card("Plan Pro", ready=True)
+    growth.move(card_id, "verified", growth.member)
+    page = log_in(growth.member)
+    page.goto(BOARD)
+    drag(page, card_id, "outreach_sent")
+    checklist = page.locator("#gate-panel [data-check*='checklist']")
+    page.wait_for_function("() => document.querySelector('#drawer').classList.contains('is-settled')")
+    checklist.locator("input[type=checkbox]").first.check()
+    checklist.get_by_role("button", name="Save ticks").click()
+    expect(checklist).to_contain_text("1 of 4")
+    expect(checklist.locator(":focus")).to_have_count(1)
+
+
 def test_losing_a_card_asks_for_the_reason_first(growth: Growth, log_in: LogIn) -> None:
     card_id = growth.card("Plan Pro")
     page = log_in(growth.member)

@@ -38,14 +38,31 @@ const NEXT = [
   '[autofocus], [data-error-summary]',
   '.has-error :is(input, select, textarea)',
   '#gate-advance:not(:disabled)',
-  '.gate-check.is-blocked .gate-check-fix :is(input:not([type="hidden"]), select, textarea, a, button)',
 ]
+const FIX = '.gate-check-fix :is(input:not([type="hidden"]), select, textarea, a, button)'
+
+// Checks in the order in which somebody works them off: the one being fixed, what stands below it, then from the top.
+let order = []
+
+function orderFrom(check) {
+  if (!check) return []
+  const keys = [...check.parentElement.children].map((one) => one.dataset.check)
+  const here = keys.indexOf(check.dataset.check)
+  return [...keys.slice(here), ...keys.slice(0, here)]
+}
+
+function nextFix() {
+  const blocked = [...slot.querySelectorAll('.gate-check.is-blocked')]
+  const rank = (check) => (order.includes(check.dataset.check) ? order.indexOf(check.dataset.check) : order.length)
+  blocked.sort((one, other) => rank(one) - rank(other))
+  return blocked.flatMap((check) => [...check.querySelectorAll(FIX)]).find((control) => control.offsetParent)
+}
 
 function takeFocus(again = false) {
   if (slot.contains(document.activeElement)) return
   const wanted = again ? NEXT : NEXT.slice(0, 1)
-  const found = wanted.map((selector) => slot.querySelector(selector)).find(Boolean)
-  ;(found ?? slot.querySelector('#drawer-title'))?.focus({ preventScroll: !again })
+  const found = wanted.map((selector) => slot.querySelector(selector)).find(Boolean) ?? (again && nextFix())
+  ;(found || slot.querySelector('#drawer-title'))?.focus({ preventScroll: !again })
 }
 
 if (slot) {
@@ -80,6 +97,7 @@ if (slot) {
 
   document.addEventListener('htmx:beforeSwap', (event) => {
     lastTarget = event.detail.target
+    if (lastTarget === slot) order = orderFrom(event.detail.requestConfig?.elt?.closest?.('.gate-check'))
   })
   document.addEventListener('htmx:pushedIntoHistory', () => {
     if (lastTarget === slot) addresses.add(location.href)
