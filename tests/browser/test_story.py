@@ -150,6 +150,18 @@ def test_losing_a_card_asks_for_the_reason_first(growth: Growth, log_in: LogIn) 
     assert growth.stage_of(card_id) == "closed_lost"
 
 
+def test_a_gate_opened_as_a_page_asks_again_on_the_page(growth: Growth, log_in: LogIn) -> None:
+    card_id = growth.card("Plan Pro")
+    page = log_in(growth.member)
+    page.goto(f"/cards/{card_id}/gate?to=closed_lost")
+    page.locator("#gate-advance").click()
+    expect(page.locator(".field-error")).to_contain_text("must be answered")
+    page.get_by_label("Why it was lost").select_option("price")
+    page.locator("#gate-advance").click()
+    page.wait_for_url(f"**/cards/{card_id}")
+    assert growth.stage_of(card_id) == "closed_lost"
+
+
 def test_two_people_on_one_card_one_wins_and_the_other_is_told_who(growth: Growth, log_in: LogIn) -> None:
     card_id = growth.card("Plan Pro", ready=True)
     page = log_in(growth.member)
