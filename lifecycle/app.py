@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 from redis import Redis
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from lifecycle.blueprints import register_blueprints
 from lifecycle.config import Settings, sqlalchemy_url
@@ -39,6 +40,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     for part in (security, access, errors, assets, formatting, navigation):
         part.init_app(app)
     register_blueprints(app, settings)
+    if count := settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     with app.app_context():
         app.extensions["board_changes"] = ChangeReader(db.engine)
     return app

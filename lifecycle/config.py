@@ -46,6 +46,8 @@ class Settings:
     data_dir: Path = CHECKOUT / "var"
     max_upload_bytes: int = DEFAULT_UPLOAD_LIMIT
     demo_password: str | None = field(default=None, repr=False)
+    # How many reverse proxies of ours stand in front: only what they add to a request is believed.
+    trusted_proxies: int = 0
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -70,6 +72,7 @@ class Settings:
             data_dir=Path(given.get("LIFECYCLE_DATA") or cls.data_dir),
             max_upload_bytes=_bytes(given, "MAX_UPLOAD_BYTES", DEFAULT_UPLOAD_LIMIT),
             demo_password=given.get("LIFECYCLE_DEMO_PASSWORD") or None,
+            trusted_proxies=_count(given, "TRUSTED_PROXIES"),
         )
 
     @property
@@ -211,6 +214,13 @@ def _address(given: Mapping[str, str], name: str, schemes: tuple[str, ...], *, r
     if url and urlsplit(url).scheme not in schemes:
         raise SettingsRefused(f"{name} must begin with {' or '.join(scheme + '://' for scheme in schemes)}.")
     return url
+
+
+def _count(given: Mapping[str, str], name: str) -> int:
+    text = given.get(name) or "0"
+    if not text.isdecimal() or int(text) > 10:
+        raise SettingsRefused(f"{name} must be a number from 0 to 10, not {text!r}.")
+    return int(text)
 
 
 def _bytes(given: Mapping[str, str], name: str, default: int) -> int:

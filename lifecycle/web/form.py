@@ -8,6 +8,18 @@ from flask import request
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from werkzeug.datastructures import MultiDict
+from wtforms import DecimalField
+
+
+class AmountField(DecimalField):
+    """An amount of money, whose complaint says how to write one."""
+
+    def process_formdata(self, valuelist: list[Any]) -> None:
+        """Read what was typed; raises ValueError with a sentence for the person."""
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError(f"{self.label.text} must be a number, written like 1234.50.") from None
 
 
 class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types.

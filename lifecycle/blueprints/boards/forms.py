@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from wtforms import DecimalField, HiddenField, StringField
+from wtforms import HiddenField, StringField
 from wtforms.validators import InputRequired, Length, Optional
 
-from lifecycle.web.form import Form
+from lifecycle.web.form import AmountField, Form
 
 
 class QuickAddForm(Form):
@@ -23,7 +23,7 @@ class QuickAddForm(Form):
         validators=[InputRequired("Give the card a title."), Length(max=200)],
         render_kw={"autocomplete": "off", "maxlength": 200},
     )
-    value = DecimalField(
+    value = AmountField(
         "Value", validators=[Optional()], places=2, render_kw={"inputmode": "decimal", "autocomplete": "off"}
     )
     currency = StringField(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from flask_wtf.file import FileField
 from wtforms import (
     DateTimeLocalField,
-    DecimalField,
     Field,
     HiddenField,
     IntegerField,
@@ -15,7 +14,7 @@ from wtforms import (
 )
 from wtforms.validators import InputRequired, Length, Optional, ValidationError
 
-from lifecycle.web.form import Form
+from lifecycle.web.form import AmountField, Form
 
 _LARGEST_ID = 2**62
 
@@ -41,7 +40,7 @@ class DetailsForm(Form):
 
     version = IntegerField(validators=[InputRequired(), _is_an_id])
     title = StringField("Title", validators=[InputRequired("Give the card a title."), Length(max=200)])
-    value = DecimalField("Value", validators=[Optional()], places=2, render_kw={"inputmode": "decimal"})
+    value = AmountField("Value", validators=[Optional()], places=2, render_kw={"inputmode": "decimal"})
     currency = StringField("Currency", validators=[Optional(), Length(max=3)], render_kw={"maxlength": 3})
     owner = SelectField("Owner", validators=[InputRequired()])
     contact = SelectField("Contact", validators=[Optional()])

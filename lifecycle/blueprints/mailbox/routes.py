@@ -1,13 +1,15 @@
 """`/dev/mailbox`: the list, a message, and its HTML in a frame of its own.
 
-Open to whoever reaches the server: the first link a person needs is one they get before they can log in.
+Open without a log-in, since the first link a person needs is one they get before they can log in; and only
+to this machine, since the letters hold links that open accounts.
 """
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 
-from flask import Response, current_app, make_response, render_template
+from flask import Response, current_app, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.mailbox import mailbox
@@ -24,6 +26,12 @@ _LETTER_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; "
     "sandbox allow-popups allow-popups-to-escape-sandbox"
 )
+
+
+@mailbox.before_request
+def _refuse_strangers() -> None:
+    if not ip_address(request.remote_addr or "0.0.0.0").is_loopback:  # noqa: S104 - an address that is nobody's
+        raise NotFound("The mailbox is open to this machine only.")
 
 
 @mailbox.get("")

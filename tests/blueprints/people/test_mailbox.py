@@ -84,3 +84,24 @@ def test_there_is_none_in_production(settings: Settings) -> None:
     assert "mailbox" not in production.blueprints
     with production.app_context():
         db.engine.dispose()
+
+
+def test_the_mailbox_is_closed_to_other_machines(app: Flask, kept: str) -> None:
+    """Its letters hold links that open accounts; a product on a network must not hand them out."""
+    stranger = Visitor(app, address="192.0.2.7")
+    assert stranger.open("/dev/mailbox").status_code == 404
+    assert stranger.open(f"/dev/mailbox/{kept}").status_code == 404
+
+
+def test_the_address_that_a_trusted_proxy_tells_is_the_visitors(settings: Settings, kept: str) -> None:
+    """One proxy of ours in front: what it adds is believed, so the limits see visitors and not the proxy."""
+    proxied, direct = (create_app(replace(settings, trusted_proxies=count)) for count in (1, 0))
+    told = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
+    try:
+        assert proxied.test_client().get("/dev/mailbox", headers=told).status_code == 404
+        assert "Strict-Transport-Security" in proxied.test_client().get("/login", headers=told).headers
+        assert direct.test_client().get("/dev/mailbox", headers=told).status_code == 200
+    finally:
+        for other in (proxied, direct):
+            with other.app_context():
+                db.engine.dispose()
