@@ -6,7 +6,6 @@ Stored forms are those of `FieldDef`: numbers as decimal strings, dates as ISO t
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from lifecycle.core.text import many_lines, one_line
 from lifecycle.governance.language.model import FieldDef, Option, Question
 
 SHORT_TEXT = 500
@@ -49,13 +49,7 @@ def read_value(definition: FieldDef | Question, typed: Any) -> Any:
 
 def clean_text(text: str, *, keep_lines: bool = False) -> str:
     """Return text without control and direction-override characters, and without outer white space."""
-    kept = "".join(
-        character
-        for character in text.replace("\r\n", "\n")
-        if character in ("\n", "\t") or unicodedata.category(character) not in ("Cc", "Cs")
-    )
-    kept = re.sub("[\u202a-\u202e\u2066-\u2069]", "", kept)
-    return kept.strip() if keep_lines else " ".join(kept.split())
+    return many_lines(text) if keep_lines else one_line(text)
 
 
 def show_value(definition: FieldDef | Question, value: Any, currency: str | None = None) -> str:

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sqlalchemy import CTE, ColumnElement, func, select, union
+from sqlalchemy import CTE, ColumnElement, select, union
 
+from lifecycle.core.text import contains_word
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.cards.models import Card
 
@@ -100,10 +101,9 @@ def _cards_with(text: str) -> CTE:
 
     A union, found once a statement: each half can use its own index, which an OR over two tables cannot.
     """
-    pattern = func.lifecycle_fold(_like(text))
-    accounts = select(Account.id).where(func.lifecycle_fold(Account.name).like(pattern, escape="\\"))
+    accounts = select(Account.id).where(contains_word(Account.name, text))
     return union(
-        select(Card.id).where(func.lifecycle_fold(Card.title).like(pattern, escape="\\")),
+        select(Card.id).where(contains_word(Card.title, text)),
         select(Card.id).where(Card.account_id.in_(accounts)),
     ).cte("cards_with_text")
 
@@ -116,11 +116,6 @@ def _sla_condition(state: str, at: datetime) -> list[ColumnElement[bool]]:
     if state == "due_soon":
         return [Card.sla_due_at >= at, Card.sla_due_at < at + _DUE_SOON, Card.is_paused.is_(False)]
     return []
-
-
-def _like(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
 
 
 def _uuid(text: str | None) -> uuid.UUID | None:
