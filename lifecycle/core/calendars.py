@@ -180,7 +180,56 @@ class BusinessCalendar:
         wall = _shifted(self._local(start).replace(tzinfo=None), timedelta(days=days))
         return _utc(self._moment(wall))
 
+    def subtract(self, end: datetime, duration: Duration) -> datetime:
+        """The moment ``duration`` before ``end``, in UTC: when to remind of something that is due then.
+
+        Of business time, the latest moment from which that much passes until ``end``. Of business days, the
+        same time of the day on the open day that many open days earlier, moved to where that day is open;
+        from a closed day, the open day before it is the first. Raises CalendarError as ``add`` does.
+        """
+        if duration.unit in ("minutes", "hours"):
+            length = timedelta(**{duration.unit: duration.amount})
+            if duration.business:
+                return self._before_business_time(end, length // _MICROSECOND)
+            return _shifted(_aware(end).astimezone(UTC), -length)
+        if duration.business:
+            return self._before_business_days(end, duration.amount)
+        days = duration.amount * (7 if duration.unit == "weeks" else 1)
+        wall = _shifted(self._local(end).replace(tzinfo=None), timedelta(days=-days))
+        return _utc(self._moment(wall))
+
     # -- deadlines ---------------------------------------------------------------------------------------
+
+    def _before_business_time(self, end: datetime, amount: int) -> datetime:
+        moment, number, year, index = self._locate(end)
+        target = _opened(year, index, moment) - amount
+        limit = number - FURTHEST_YEARS
+        while target < 0:
+            number -= 1
+            if number < limit:
+                raise CalendarError(f"the calendar did not open long enough within {FURTHEST_YEARS} years")
+            year = self._year(number)
+            target += year.total
+        opening = max(0, bisect_right(year.opened_before, target) - 1)
+        return _utc(min(year.starts[opening] + target - year.opened_before[opening], year.ends[opening]))
+
+    def _before_business_days(self, end: datetime, amount: int) -> datetime:
+        _, number, year, index = self._locate(end)
+        local = self._local(end)
+        wall = local.replace(tzinfo=None) - datetime.combine(local.date(), time())
+        position = year.day_of[index] if index >= 0 else -1
+        # On an open day before its first opening, that day is still to come, and not the last one begun.
+        ahead = position + 1 < len(year.days) and year.days[position + 1] == local.date().toordinal()
+        is_open_day = position >= 0 and year.days[position] == local.date().toordinal()
+        position += 1 - amount if not is_open_day or ahead else -amount
+        limit = number - FURTHEST_YEARS
+        while position < 0:
+            number -= 1
+            if number < limit:
+                raise CalendarError(f"the calendar did not open often enough within {FURTHEST_YEARS} years")
+            year = self._year(number)
+            position += len(year.days)
+        return self._clamped(year, position, wall)
 
     def _after_business_time(self, start: datetime, amount: int) -> datetime:
         moment, number, year, index = self._locate(start)

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from lifecycle.governance.gates.subject import Subject, field_value
 from lifecycle.governance.language.model import FieldDef, PlaybookDef
 from lifecycle.work.attachments.models import Attachment
+from lifecycle.work.attachments.queries import attachments_by_card
+from lifecycle.work.client_requests.models import ClientRequest
+from lifecycle.work.client_requests.queries import requests_by_card
 
 _NUMBERS = frozenset({"integer", "number", "money", "percent"})
 
 
-def expression_context(subject: Subject, attachments: Iterable[Attachment]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Facts:
+    """What expressions read of cards beyond their fields, by card."""
+
+    attachments: Mapping[uuid.UUID, Sequence[Attachment]] = field(default_factory=dict)
+    requests: Mapping[uuid.UUID, Mapping[str, ClientRequest]] = field(default_factory=dict)
+
+
+def load_facts(card_ids: Sequence[uuid.UUID], names: Iterable[str]) -> Facts:
+    """Return what expressions that use `names` (like `evidence.call.outcome`) need. Two queries at most."""
+    roots = {name.partition(".")[0] for name in names}
+    return Facts(
+        attachments_by_card(card_ids) if "evidence" in roots and card_ids else {},
+        requests_by_card(card_ids) if "requests" in roots and card_ids else {},
+    )
+
+
+def expression_context(subject: Subject, facts: Facts) -> dict[str, Any]:
     """Return the values of every declared name; an empty field is None."""
     card, account = subject.card, subject.account
     stay = subject.now - subject.began_at
@@ -35,7 +57,8 @@ def expression_context(subject: Subject, attachments: Iterable[Attachment]) -> d
     return {
         "card": on_card,
         "account": on_account,
-        "evidence": _evidence(subject.playbook, attachments),
+        "evidence": _evidence(subject.playbook, facts.attachments.get(subject.id, ())),
+        "requests": _requests(subject.playbook, facts.requests.get(subject.id, {})),
         "now": subject.now,
     }
 
@@ -50,6 +73,10 @@ def _value(field: FieldDef, subject: Subject) -> Any:
     except InvalidOperation:
         # Kept under an older revision, as something else: the expression will say that it is no number.
         return value
+
+
+def _requests(playbook: PlaybookDef, asked: Mapping[str, ClientRequest]) -> dict[str, dict[str, Any]]:
+    return {key: {"status": asked[key].status if key in asked else None} for key in playbook.client_requests}
 
 
 def _evidence(playbook: PlaybookDef, attachments: Iterable[Attachment]) -> dict[str, dict[str, Any]]:

@@ -13,12 +13,11 @@ from lifecycle.core.db import db
 from lifecycle.core.expressions import ExpressionError
 from lifecycle.governance.gates.checks.base import Ask, Verdict
 from lifecycle.governance.gates.checks.registry import check_types
-from lifecycle.governance.gates.context import expression_context
+from lifecycle.governance.gates.context import expression_context, load_facts
 from lifecycle.governance.gates.report import CheckResult, GateReport, State
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import CheckDef, StageDef
 from lifecycle.records.cards.models import Waiver
-from lifecycle.work.attachments.queries import attachments_by_card
 
 
 @dataclass(frozen=True)
@@ -51,15 +50,8 @@ def evaluate(questions: Sequence[GateQuestion]) -> list[GateReport]:
 
 def _applicable(questions: Sequence[GateQuestion]) -> list[list[Ask]]:
     conditional = [q for q in questions if any(check.when for check in q.checks)]
-    reads_evidence = any(
-        name.startswith("evidence")
-        for question in conditional
-        for check in question.checks
-        if check.when
-        for name in check.when.names
-    )
-    ids = [question.subject.id for question in conditional]
-    attached = attachments_by_card(ids) if reads_evidence else {}
+    names = [name for q in conditional for check in q.checks if check.when for name in check.when.names]
+    known = load_facts([question.subject.id for question in conditional], names)
     groups = []
     for question in questions:
         subject = question.subject
@@ -67,7 +59,7 @@ def _applicable(questions: Sequence[GateQuestion]) -> list[list[Ask]]:
         group = []
         for check in question.checks:
             if check.when is not None:
-                context = context or expression_context(subject, attached.get(subject.id, []))
+                context = context or expression_context(subject, known)
                 try:
                     if not check.when.evaluate(context):
                         continue

@@ -27,12 +27,21 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
-from lifecycle.governance.language.model import EdgeKind, EvidenceKind, FieldOwner, Severity, StageKind
+from lifecycle.governance.language.model import (
+    AnswerKind,
+    ContactRight,
+    EdgeKind,
+    EvidenceKind,
+    FieldOwner,
+    Severity,
+    StageKind,
+)
 
 LANGUAGE: Final = 1
 """Raised when stored revisions would be read differently; the compiler keeps reading older ones."""
 
 KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+PLAYBOOK_KEY: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 EVERY_OPEN_STAGE: Final = "every open stage"
 
 T = TypeVar("T")
@@ -41,6 +50,14 @@ T = TypeVar("T")
 def _as_key(text: str) -> str:
     if not KEY.fullmatch(text):
         raise ValueError("a key is made of small letters, digits and _, and begins with a letter")
+    return text
+
+
+def _as_playbook_key(text: str) -> str:
+    if not PLAYBOOK_KEY.fullmatch(text):
+        raise ValueError(
+            "a playbook's key is made of small letters, digits, _ and -, and begins with a letter"
+        )
     return text
 
 
@@ -67,6 +84,7 @@ def _as_pairs(value: Any, handler: SerializerFunctionWrapHandler) -> Any:
 
 
 Key = Annotated[str, AfterValidator(_as_key)]
+PlaybookKey = Annotated[str, AfterValidator(_as_playbook_key)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -240,6 +258,23 @@ class MeetingDocument(Written):
     help: Text = ""
 
 
+class ReminderDocument(Written):
+    """When to remind of something that is due; a bare list is its times.
+
+    A time is `on due`, or a length of time `before` or `after` it.
+    """
+
+    short_schemas = ({"type": "string"}, {"type": "array", "items": {"type": "string"}})
+
+    remind: Several[Words] = []
+    escalate: Words | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_times(cls, value: Any) -> Any:
+        return {"remind": value} if isinstance(value, str | list) else value
+
+
 class TaskDocument(Written):
     """A task; a bare word is its title."""
 
@@ -247,6 +282,7 @@ class TaskDocument(Written):
     title: Name | None = None
     due: Words | None = None
     assignee: Words = "owner"
+    reminders: ReminderDocument | None = None
 
 
 class NextActionDocument(Written):
@@ -265,6 +301,41 @@ class NotifyDocument(Written):
     owner: bool = False
     client: bool = False
     message: Key | None = None
+
+
+class ActionDocument(Written):
+    """Something a rule does: one keyword with what it needs, and when it counts."""
+
+    model_config = ConfigDict(extra="allow")
+    when: Condition | None = None
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """What is written beside the condition."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class ClientGateDocument(Written):
+    """What only the client can do in a stage: which request, to whom, by when, and how it is reminded of.
+
+    `yes` alone marks the stage; a bare word is the request.
+    """
+
+    short = "asks"
+    short_schemas = ({"type": "boolean"}, {"type": "string"})
+
+    asks: Key | None = None
+    to: ContactRight | None = None
+    due: Words | None = None
+    remind: Several[Words] | None = None
+    escalate: Words | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_yes(cls, value: Any) -> Any:
+        if value is True or value == "yes":
+            return {}
+        return value
 
 
 class SuggestionDocument(Written):
@@ -287,6 +358,7 @@ class StageDefaults(Written):
     due_soon: Words | None = None
     calendar: Key | None = None
     notify: Several[NotifyDocument] | None = None
+    escalate: Words | None = None
 
 
 class StageDocument(StageDefaults):
@@ -295,7 +367,11 @@ class StageDocument(StageDefaults):
     name: Name | None = None
     purpose: Text = ""
     kind: StageKind = "open"
-    client_gate: bool = False
+    client_gate: Annotated[
+        ClientGateDocument | None, BeforeValidator(lambda value: None if value in (False, "no") else value)
+    ] = None
+    then_move: Key | None = None
+    on_enter: Several[ActionDocument] = []
     new_cards: bool | None = None
     limit: Annotated[int, Field(ge=1, le=10_000)] | None = None
     next_action: NextActionDocument | None = None
@@ -331,10 +407,70 @@ class PipelineDocument(Written):
 
 
 class MessageDocument(Written):
-    """The file of a message."""
+    """The file of a message. Without `html` its text is laid out as one."""
 
     subject: Name
     text: Text
+    html: Annotated[str, StringConstraints(strip_whitespace=True, max_length=20_000)] | None = None
+
+
+class AttachDocument(Written):
+    """What the client may send along; a bare word is the evidence it counts as."""
+
+    short = "evidence"
+    evidence: Key
+    required: bool = False
+
+
+class ClientRequestDocument(Written):
+    """The file of a request to a client: what they see, and what they are asked to do."""
+
+    name: Name
+    answer: AnswerKind = "accept"
+    intro: Text = ""
+    shows: Several[Key] = []
+    documents: Several[Key] = []
+    asks: Ordered[QuestionDocument] = {}
+    attach: AttachDocument | None = None
+    consent: Text = ""
+    message: Key
+    reminder: Key | None = None
+
+
+class RuleDocument(Written):
+    """A rule that belongs to no single stage."""
+
+    name: Name | None = None
+    on: Words | None = None
+    at: Words | None = None
+    every: Words | None = None
+    pipeline: Several[Key] = []
+    stage: Several[Key] = []
+    of: Words | None = None
+    when: Condition | None = None
+    do: Annotated[Several[ActionDocument], Field(min_length=1)]
+
+
+class RulesDocument(Written):
+    """The file rules.yaml."""
+
+    rules: Ordered[RuleDocument] = {}
+
+
+class ContactFieldsDocument(Written):
+    """Which fields of a card name the client's contact while the account has none."""
+
+    name: Key
+    email: Key
+
+
+class SeriesDocument(Written):
+    """How things are reminded of unless they say otherwise."""
+
+    tasks: ReminderDocument | None = None
+    client_gates: ReminderDocument | None = None
+    handoffs: ReminderDocument | None = None
+    meetings: ReminderDocument | None = None
 
 
 class PhaseDocument(Written):
@@ -350,7 +486,7 @@ class PhaseDocument(Written):
 class PlaybookDocument(Written):
     """The file playbook.yaml: what the pipelines share."""
 
-    playbook: Key
+    playbook: PlaybookKey
     name: Name | None = None
     purpose: Text = ""
     process_owner: Words | None = None
@@ -366,6 +502,8 @@ class PlaybookDocument(Written):
     checklists: Ordered[ChecklistDocument] = {}
     evidence: Ordered[EvidenceDocument] = {}
     meetings: Ordered[MeetingDocument] = {}
+    reminders: SeriesDocument = SeriesDocument()
+    contact_from: ContactFieldsDocument | None = None
 
 
 class Content(Written):
@@ -375,3 +513,5 @@ class Content(Written):
     playbook: PlaybookDocument
     pipelines: Ordered[PipelineDocument]
     messages: dict[Key, MessageDocument] = {}
+    client_requests: dict[Key, ClientRequestDocument] = {}
+    rules: Ordered[RuleDocument] = {}

@@ -41,6 +41,15 @@ EdgeKind = Literal[
 Side = Literal["leave", "enter"]
 Severity = Literal["block", "warn"]
 EvidenceKind = Literal["file", "link", "note", "talk"]
+AnswerKind = Literal["accept", "submit"]
+"""`accept`: the client's yes is the answer. `submit`: what they send is accepted or returned by staff."""
+ContactRight = Literal["owner", "technical", "billing", "signatory"]
+CONTACT_RIGHTS: Final[dict[str, str]] = {
+    "owner": "Owner",
+    "technical": "Technical",
+    "billing": "Billing",
+    "signatory": "Signatory",
+}
 
 OWNER_RULES: Final = ("keep", "account_owner", "round_robin", "least_loaded")
 ACCOUNT_COLUMNS: Final = ("country", "segment")
@@ -120,6 +129,27 @@ class CheckDef:
 
 
 @dataclass(frozen=True)
+class ReminderStep:
+    """One time of a series: `words` as written, `offset` before or after what is due (None: then)."""
+
+    words: str
+    offset: Duration | None = None
+    is_before: bool = False
+
+
+@dataclass(frozen=True)
+class ReminderSeries:
+    """When to remind whoever must act, and when to tell the owner and their manager."""
+
+    steps: tuple[ReminderStep, ...] = ()
+    escalate: ReminderStep | None = None
+
+    def __bool__(self) -> bool:
+        """Whether anything is ever sent."""
+        return bool(self.steps or self.escalate)
+
+
+@dataclass(frozen=True)
 class TaskDef:
     """A task made when a card enters the stage. `assignee` is "owner" or a role."""
 
@@ -127,6 +157,7 @@ class TaskDef:
     title: str
     due: Duration | None = None
     assignee: str = "owner"
+    reminders: ReminderSeries = ReminderSeries()
 
 
 @dataclass(frozen=True)
@@ -199,11 +230,91 @@ class NotifyDef:
 
 @dataclass(frozen=True)
 class MessageDef:
-    """A message as its author wrote it, with {{ places }} that are filled when it is sent."""
+    """A message as its author wrote it, with {{ places }} that are filled when it is sent.
+
+    `html` is None where the text is laid out as HTML. `reads_request` says whether it speaks of a request
+    to the client, so that it can only go out with one.
+    """
 
     key: str
     subject: str
     text: str
+    html: str | None = None
+    reads_request: bool = False
+
+
+@dataclass(frozen=True)
+class ClientRequestDef:
+    """A request to a client: what they are shown, asked and may attach, and the mail that brings it.
+
+    `shows` are fields and `documents` evidences of the card; what was shown is kept with the answer.
+    `attach` is the evidence that uploads count as, None when nothing can be sent along.
+    """
+
+    key: str
+    name: str
+    message: str
+    answer: AnswerKind = "accept"
+    intro: str = ""
+    shows: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
+    asks: tuple[Question, ...] = ()
+    attach: str | None = None
+    must_attach: bool = False
+    consent: str = ""
+    reminder: str | None = None
+
+
+@dataclass(frozen=True)
+class ClientGateDef:
+    """What a stage asks of the client on entering. `to` is the right of the contact asked, None: the card's."""
+
+    asks: str
+    to: ContactRight | None = None
+    due: Duration | None = None
+    reminders: ReminderSeries = ReminderSeries()
+
+
+@dataclass(frozen=True)
+class ActionDef:
+    """Something a rule does. `params` belongs to the action named by `keyword`."""
+
+    keyword: str
+    params: Any
+    when: Expression | None = None
+
+
+@dataclass(frozen=True)
+class TriggerDef:
+    """What a rule waits for: an event, a time relative to a date field, or a time of the day.
+
+    Empty `pipelines` and `stages` are all of them; `of` narrows to one field, request or other thing.
+    `weekday` is None for every day; `at` is minutes after midnight in the playbook's first calendar.
+    """
+
+    event: str | None = None
+    date_field: str | None = None
+    step: ReminderStep | None = None
+    at: int | None = None
+    weekday: int | None = None
+    pipelines: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    of: str | None = None
+
+
+@dataclass(frozen=True)
+class RuleDef:
+    """When something happens and a condition holds, do things. `key` is unique in its playbook.
+
+    `is_of_stage` tells a rule that a stage's `notify`, `on_enter` or `then_move` stands for.
+    """
+
+    key: str
+    name: str
+    trigger: TriggerDef
+    actions: tuple[ActionDef, ...]
+    when: Expression | None = None
+    is_of_stage: bool = False
 
 
 @dataclass(frozen=True)
@@ -239,7 +350,11 @@ class StageDef:
     leave: tuple[CheckDef, ...] = ()
     asks: tuple[Question, ...] = ()
     is_client_gate: bool = False
+    client_gate: ClientGateDef | None = None
+    then_move: str | None = None
     notify: tuple[NotifyDef, ...] = ()
+    on_enter: tuple[ActionDef, ...] = ()
+    escalate: ReminderStep | None = None
     suggestions: tuple[SuggestionDef, ...] = ()
     wip_limit: int | None = None
     can_create: bool = False
@@ -382,6 +497,32 @@ class PlaybookDef:
     meetings: Mapping[str, MeetingDef]
     messages: Mapping[str, MessageDef]
     pipelines: tuple[PipelineDef, ...]
+    client_requests: Mapping[str, ClientRequestDef] = field(default_factory=dict)
+    rules: tuple[RuleDef, ...] = ()
+    handoff_reminders: ReminderSeries = ReminderSeries()
+    meeting_reminders: ReminderSeries = ReminderSeries()
+    contact_fields: tuple[str, str] | None = None
+
+    @cached_property
+    def _rules_by_event(self) -> dict[str, tuple[RuleDef, ...]]:
+        found: dict[str, list[RuleDef]] = {}
+        for rule in self.rules:
+            if rule.trigger.event is not None:
+                found.setdefault(rule.trigger.event, []).append(rule)
+        return {event: tuple(rules) for event, rules in found.items()}
+
+    def rules_on(self, event: str) -> tuple[RuleDef, ...]:
+        """Return the rules that wait for a kind of event, in the order of the playbook."""
+        return self._rules_by_event.get(event, ())
+
+    @cached_property
+    def timed_rules(self) -> tuple[RuleDef, ...]:
+        """The rules that wait for a time."""
+        return tuple(rule for rule in self.rules if rule.trigger.event is None)
+
+    def rule(self, key: str) -> RuleDef | None:
+        """Return the rule with that key, or None."""
+        return next((rule for rule in self.rules if rule.key == key), None)
 
     def pipeline(self, key: str) -> PipelineDef:
         """Return the pipeline; an unknown key is a KeyError."""

@@ -18,6 +18,18 @@ CARD_NAMES: Final[dict[str, Declared]] = {
 ACCOUNT_NAMES: Final[dict[str, Declared]] = {"name": "text", "country": "text", "segment": "text"}
 EVIDENCE_NAMES: Final[dict[str, Declared]] = {"count": "number", "outcome": "text"}
 
+REQUEST_NAMES: Final[dict[str, Declared]] = {"status": "text"}
+EVENT_NAMES: Final[dict[str, Declared]] = {
+    "kind": "text",
+    "key": "text",
+    "from": "text",
+    "to": "text",
+    "edge": "text",
+    "channel": "text",
+    "outcome": "text",
+}
+"""What a rule's condition may ask of the event that set it off; what an event does not have is empty."""
+
 KIND_OF_FIELD: Final[dict[FieldType, Declared]] = {
     "text": "text",
     "long_text": "text",
@@ -35,8 +47,10 @@ KIND_OF_FIELD: Final[dict[FieldType, Declared]] = {
 }
 
 
-def declared_names(fields: Iterable[FieldDef], evidence: Iterable[EvidenceDef]) -> Mapping[str, Declared]:
-    """Return what expressions may say: card, account, evidence by key, and now.
+def declared_names(
+    fields: Iterable[FieldDef], evidence: Iterable[EvidenceDef], requests: Iterable[str] = ()
+) -> Mapping[str, Declared]:
+    """Return what expressions may say: card, account, evidence and requests by key, and now.
 
     `evidence.<key>.outcome` is the outcome of the latest one, empty when there is none. `card.days_in_stage`
     counts whole days by the calendar on the wall.
@@ -45,4 +59,5 @@ def declared_names(fields: Iterable[FieldDef], evidence: Iterable[EvidenceDef]) 
     for each in fields:
         (card if each.of == "card" else account)[each.key] = KIND_OF_FIELD[each.type]
     proofs: dict[str, Declared] = {each.key: dict(EVIDENCE_NAMES) for each in evidence}
-    return {"card": card, "account": account, "evidence": proofs, "now": "timestamp"}
+    asked: dict[str, Declared] = {key: dict(REQUEST_NAMES) for key in requests}
+    return {"card": card, "account": account, "evidence": proofs, "requests": asked, "now": "timestamp"}

@@ -6,8 +6,7 @@ published. All mistakes are found at once.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -16,15 +15,17 @@ from lifecycle.core.calendars import BusinessCalendar, calendar_from_spec
 from lifecycle.governance.gates.checks.registry import check_types
 from lifecycle.governance.language.document import (
     ChecklistDocument,
+    ClientRequestDocument,
     Content,
     EvidenceDocument,
     MeetingDocument,
     MessageDocument,
     PlaybookDocument,
 )
-from lifecycle.governance.language.errors import BrokenPlaybook, nearest, shown
+from lifecycle.governance.language.errors import BrokenPlaybook, Path, nearest, shown
 from lifecycle.governance.language.model import (
     ChecklistDef,
+    ClientRequestDef,
     EvidenceDef,
     FieldDef,
     MeetingDef,
@@ -32,18 +33,29 @@ from lifecycle.governance.language.model import (
     Option,
     PhaseDef,
     PlaybookDef,
+    RuleDef,
 )
 from lifecycle.governance.language.names import ACCOUNT_NAMES, CARD_NAMES, declared_names
 from lifecycle.governance.language.shape import misfits
+from lifecycle.governance.messages.template import mistakes_in, names_in
 from lifecycle.governance.playbooks.checks import CheckTypes
-from lifecycle.governance.playbooks.fields import Lists, compile_fields, options_of, words_of
+from lifecycle.governance.playbooks.fields import (
+    Lists,
+    QuestionCompiler,
+    compile_fields,
+    options_of,
+    words_of,
+)
 from lifecycle.governance.playbooks.load import Loaded, Places
 from lifecycle.governance.playbooks.references import Findings, Names, roles_of
-from lifecycle.governance.playbooks.stages import Shared, compile_pipeline
+from lifecycle.governance.playbooks.rules import compile_rules, rules_of_stages
+from lifecycle.governance.playbooks.stages import Shared, compile_pipeline, compile_series
+from lifecycle.governance.rules.actions import NotifyParams
 
-PLACE: Final = re.compile(r"\{\{\s*([^{}]*?)\s*\}\}")
+REQUEST_PLACES: Final = ("request.name", "request.link", "request.due", "request.reason")
 GENERAL_PLACES: Final = (
     "contact.name",
+    "contact.first_name",
     "contact.email",
     "owner.name",
     "owner.email",
@@ -87,9 +99,17 @@ def _compiled(content: Content, findings: Findings, types: CheckTypes) -> Playbo
     names = _names(content, findings, fields, checklists, evidence)
     phases = _phases(main, names)
     _check_main(main, names)
-    shared = Shared(main.playbook, fields, lists, phases, tuple(main.calendars), types)
+    shared = Shared(main.playbook, fields, lists, phases, tuple(main.calendars), types, main.reminders)
     pipelines = tuple(compile_pipeline(each, shared, names) for each in content.pipelines.values())
-    messages = {key: _message(key, each, fields, findings) for key, each in content.messages.items()}
+    places = _places(fields)
+    messages = {key: _message(key, each, places, findings) for key, each in content.messages.items()}
+    requests = {
+        key: _client_request(key, each, QuestionCompiler(fields, lists, findings), places, names)
+        for key, each in content.client_requests.items()
+    }
+    rules = (*rules_of_stages(pipelines), *compile_rules(content.rules, pipelines, fields, names))
+    _check_messages(content, messages, requests, rules, findings)
+    reminders = ("playbook", "reminders")
     return PlaybookDef(
         key=main.playbook,
         name=main.name or words_of(main.playbook),
@@ -108,6 +128,11 @@ def _compiled(content: Content, findings: Findings, types: CheckTypes) -> Playbo
         meetings={key: _meeting(key, each) for key, each in main.meetings.items()},
         messages=messages,
         pipelines=pipelines,
+        client_requests=requests,
+        rules=rules,
+        handoff_reminders=compile_series(main.reminders.handoffs, names, (*reminders, "handoffs")),
+        meeting_reminders=compile_series(main.reminders.meetings, names, (*reminders, "meetings")),
+        contact_fields=_contact_fields(main, names),
     )
 
 
@@ -126,6 +151,7 @@ def _names(
     known: dict[str, Iterable[str]] = {
         "calendar": main.calendars,
         "checklist": checklists,
+        "client_request": content.client_requests,
         "checklist_item": [f"{each.key}.{item.key}" for each in checklists.values() for item in each.items],
         "department": main.departments,
         "evidence": evidence,
@@ -139,7 +165,7 @@ def _names(
         "pipeline": content.pipelines,
         "role": roles_of(main.departments),
     }
-    declared = declared_names(fields.values(), evidence.values())
+    declared = declared_names(fields.values(), evidence.values(), content.client_requests)
     return Names(findings, {kind: list(keys) for kind, keys in known.items()}, declared)
 
 
@@ -208,19 +234,108 @@ def _meeting(key: str, written: MeetingDocument) -> MeetingDef:
     return MeetingDef(key, written.name or words_of(key), minutes, agenda, written.help)
 
 
-def _message(
-    key: str, written: MessageDocument, fields: Mapping[str, FieldDef], findings: Findings
-) -> MessageDef:
-    places = [
+def _places(fields: Mapping[str, FieldDef]) -> list[str]:
+    """Return every name that a message may show."""
+    return [
         *GENERAL_PLACES,
+        *REQUEST_PLACES,
         *(f"card.{name}" for name in CARD_NAMES),
         *(f"account.{name}" for name in ACCOUNT_NAMES),
         *(f"{field.of}.{field.key}" for field in fields.values()),
     ]
-    for part in ("subject", "text"):
-        text: str = getattr(written, part)
-        for place in PLACE.findall(text):
-            if place not in places:
-                sentence = f"'{shown(place)}' is nothing a message can show"
-                findings.note(("messages", key, part), sentence, nearest(place, places))
-    return MessageDef(key, written.subject, written.text)
+
+
+def _message(key: str, written: MessageDocument, places: Sequence[str], findings: Findings) -> MessageDef:
+    texts = {"subject": written.subject, "text": written.text, "html": written.html}
+    reads_request = False
+    for part, text in texts.items():
+        if text is None:
+            continue
+        mistakes = list(mistakes_in(text, places))
+        for mistake in mistakes:
+            findings.note(("messages", key, part), mistake.sentence, mistake.remedy)
+        if not mistakes:
+            reads_request = reads_request or any(name.startswith("request.") for name in names_in(text))
+    return MessageDef(key, written.subject, written.text, written.html, reads_request)
+
+
+def _client_request(
+    key: str, written: ClientRequestDocument, questions: QuestionCompiler, places: Sequence[str], names: Names
+) -> ClientRequestDef:
+    path = ("client_requests", key)
+    for kind, part, named in (
+        ("field", "shows", written.shows),
+        ("evidence", "documents", written.documents),
+    ):
+        for position, name in enumerate(named):
+            names.expect(kind, name, (*path, part, position))
+    names.expect("message", written.message, (*path, "message"))
+    names.expect("message", written.reminder, (*path, "reminder"))
+    attach = written.attach
+    if attach is not None:
+        names.expect("evidence", attach.evidence, (*path, "attach", "evidence"))
+    for mistake in mistakes_in(written.intro, [each for each in places if not each.startswith("request.")]):
+        names.findings.note((*path, "intro"), mistake.sentence, mistake.remedy)
+    if written.answer == "submit" and not (written.asks or attach):
+        sentence = "the client has nothing to submit"
+        names.findings.note(path, sentence, "add 'asks:' or 'attach:', or write 'answer: accept'", key=True)
+    return ClientRequestDef(
+        key=key,
+        name=written.name,
+        message=written.message,
+        answer=written.answer,
+        intro=written.intro,
+        shows=tuple(written.shows),
+        documents=tuple(written.documents),
+        asks=questions.compiled(written.asks, (*path, "asks")),
+        attach=attach.evidence if attach else None,
+        must_attach=attach.required if attach else False,
+        consent=written.consent,
+        reminder=written.reminder,
+    )
+
+
+def _check_messages(
+    content: Content,
+    messages: Mapping[str, MessageDef],
+    requests: Mapping[str, ClientRequestDef],
+    rules: Iterable[RuleDef],
+    findings: Findings,
+) -> None:
+    """Note a request whose mail has no link, and a message about a request that goes out without one."""
+    for key, request in requests.items():
+        message = messages.get(request.message)
+        if message is not None and "{{ request.link }}" not in message.text:
+            sentence = f"'{shown(message.key)}' does not bring the client to the request"
+            remedy = "write {{ request.link }} into its text"
+            findings.note(("client_requests", key, "message"), sentence, remedy)
+    for rule in rules:
+        has_request = (rule.trigger.event or "").startswith("card.request.")
+        for action in rule.actions:
+            if not isinstance(action.params, NotifyParams) or has_request:
+                continue
+            message = messages.get(action.params.message or "")
+            if message is not None and message.reads_request:
+                sentence = (
+                    f"'{shown(message.key)}' speaks of a request, and there is none on {shown(rule.name)}"
+                )
+                findings.note(
+                    _place_of(content, rule), sentence, "use it in a client_gate or in a rule on request.…"
+                )
+
+
+def _place_of(content: Content, rule: RuleDef) -> Path:
+    if not rule.is_of_stage:
+        return ("rules", rule.key)
+    pipeline, stage, part, _ = rule.key.split(".")
+    written = content.pipelines[pipeline].stages[stage]
+    return ("pipelines", pipeline, "stages", stage, *((part,) if getattr(written, part) else ()))
+
+
+def _contact_fields(main: PlaybookDocument, names: Names) -> tuple[str, str] | None:
+    written = main.contact_from
+    if written is None:
+        return None
+    names.expect("field", written.name, ("playbook", "contact_from", "name"))
+    names.expect("field", written.email, ("playbook", "contact_from", "email"))
+    return written.name, written.email

@@ -148,6 +148,10 @@ def _in_words(playbook: PlaybookDef, stage: StageDef, check: CheckDef) -> str:
     named = {reference.kind: reference.name for reference in kind.references(check.params)}
     if check.type == "approval":
         return f"Approval by {playbook.name_of(named['role'])}"
+    if check.type == "client":
+        return playbook.client_requests[named["client_request"]].name
+    if check.type == "handoff":
+        return "Handoff accepted"
     groups: dict[str, Mapping[str, FieldDef | ChecklistDef | EvidenceDef | MeetingDef]] = {
         "field": playbook.fields,
         "checklist": playbook.checklists,
@@ -171,8 +175,18 @@ def _stewardship(playbook: PlaybookDef, today: date) -> Iterator[Finding]:
 
 
 def _unused(playbook: PlaybookDef) -> Iterator[Finding]:
-    """Name the checklists, evidences and meetings that no gate asks for."""
+    """Name what no gate, request or rule asks for."""
     asked: set[tuple[str, str]] = set()
+    for request in playbook.client_requests.values():
+        asked |= {("evidence", key) for key in (*request.documents, request.attach) if key}
+        asked |= {("message", key) for key in (request.message, request.reminder) if key}
+    for rule in playbook.rules:
+        for action in rule.actions:
+            asked |= {(reference.kind, reference.name) for reference in action.params.references()}
+    for pipeline in playbook.pipelines:
+        asked |= {
+            ("client_request", stage.client_gate.asks) for stage in pipeline.stages if stage.client_gate
+        }
     for pipeline in playbook.pipelines:
         for stage in pipeline.stages:
             for check in (*stage.enter, *stage.leave):
@@ -182,6 +196,8 @@ def _unused(playbook: PlaybookDef) -> Iterator[Finding]:
         ("checklist", playbook.checklists),
         ("evidence", playbook.evidence),
         ("meeting", playbook.meetings),
+        ("message", playbook.messages),
+        ("client_request", playbook.client_requests),
     )
     for kind, group in groups:
         for key in group:
@@ -189,7 +205,9 @@ def _unused(playbook: PlaybookDef) -> Iterator[Finding]:
                 yield Finding(
                     "warning",
                     playbook.key,
-                    f"No gate asks for the {kind} '{key}'.",
+                    f"Nothing uses the message '{key}'."
+                    if kind == "message"
+                    else f"No gate asks for the {kind.replace('_', ' ')} '{key}'.",
                     "Use it or leave it out.",
                 )
 
@@ -200,6 +218,10 @@ def _of_stages(playbook: PlaybookDef, pipeline: PipelineDef) -> Iterator[Finding
         for name, words in care_of(playbook, stage).items():
             if words is None:
                 yield Finding("gap", place, f"{name} is missing.", _REMEDIES[name])
+        if stage.is_client_gate and stage.client_gate is None:
+            yield Finding(
+                "gap", place, "This client gate asks the client nothing.", "Write 'client_gate: { asks: … }'."
+            )
         waivable = [check for check in stage.leave if stage.is_client_gate and check.waive]
         if waivable:
             yield Finding(

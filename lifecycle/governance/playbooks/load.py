@@ -11,10 +11,14 @@ from typing import Any, Final
 
 from lifecycle.governance.language.document import (
     KEY,
+    PLAYBOOK_KEY,
+    ClientRequestDocument,
     Content,
     MessageDocument,
     PipelineDocument,
     PlaybookDocument,
+    RuleDocument,
+    RulesDocument,
 )
 from lifecycle.governance.language.errors import (
     BrokenPlaybook,
@@ -31,12 +35,14 @@ LIBRARY: Final = FilePath(__file__).resolve().parents[2] / "playbooks_library"
 """The playbooks that come with the product, one folder each."""
 
 MAIN_FILE: Final = "playbook.yaml"
-MESSAGES: Final = "messages"
+RULES_FILE: Final = "rules.yaml"
+FOLDERS: Final = {"messages": MessageDocument, "client_requests": ClientRequestDocument}
+"""What is written one thing a file, each named by its key, in a folder of its own."""
 
 
 @dataclass
 class Places:
-    """Which file holds which part of the document: `playbook`, `pipelines.<key>`, `messages.<key>`.
+    """Which file holds which part of the document: `playbook`, `rules`, `pipelines.<key>`, `messages.<key>` and so on.
 
     Without sources, as for a stored revision, mistakes name the part and no line.
     """
@@ -45,7 +51,12 @@ class Places:
 
     def error(self, path: Path, sentence: str, remedy: str = "", *, key: bool = False) -> PlaybookError:
         """Return a mistake at `path` of the whole document."""
-        root, inner = (path[:1], path[1:]) if path[:1] == ("playbook",) else (path[:2], path[2:])
+        root, inner = path[:2], path[2:]
+        if path[:1] == ("playbook",):
+            root, inner = path[:1], path[1:]
+        elif path[:1] == ("rules",):
+            # The file itself begins with this word.
+            root, inner = path[:1], path
         source = self.sources.get(root)
         if source is not None:
             return source.error(inner, sentence, remedy, key=key)
@@ -67,7 +78,7 @@ def find_folder(name: str) -> FilePath:
     """
     if _is_folder(name):
         return FilePath(name)
-    if KEY.fullmatch(name) and (LIBRARY / name).is_dir():
+    if PLAYBOOK_KEY.fullmatch(name) and (LIBRARY / name).is_dir():
         return LIBRARY / name
     raise BrokenPlaybook(
         [
@@ -109,7 +120,8 @@ class _Loading:
     def __init__(self) -> None:
         self.main: PlaybookDocument | None = None
         self.pipelines: dict[str, PipelineDocument] = {}
-        self.messages: dict[str, MessageDocument] = {}
+        self.files: dict[str, dict[str, Any]] = {folder: {} for folder in FOLDERS}
+        self.rules: dict[str, RuleDocument] = {}
         self.places = Places()
         self.errors: list[PlaybookError] = []
         self.has_main = False
@@ -121,10 +133,12 @@ class _Loading:
             if source.file == MAIN_FILE:
                 self.main = validated(PlaybookDocument, source)
                 self.places.sources["playbook",] = source
-            elif message := _message_key(source.file):
-                self._take_message(message, source)
+            elif source.file == RULES_FILE:
+                self._take_rules(source)
+            elif place := _folder_and_key(source.file):
+                self._take_file(*place, source)
             elif "/" in source.file:
-                remedy = f"messages go into {MESSAGES}/<key>.yaml"
+                remedy = " and ".join(f"{folder}/<key>.yaml" for folder in FOLDERS) + " are"
                 self.errors.append(PlaybookError(source.file, 1, 1, "", "this file is not used", remedy))
             else:
                 self._take_pipeline(source)
@@ -137,13 +151,20 @@ class _Loading:
         if self.errors or self.main is None:
             raise BrokenPlaybook(self.errors)
         pipelines = _in_order(self.main, self.pipelines)
-        return Loaded(Content(playbook=self.main, pipelines=pipelines, messages=self.messages), self.places)
+        content = Content(playbook=self.main, pipelines=pipelines, rules=self.rules, **self.files)
+        return Loaded(content, self.places)
 
-    def _take_message(self, key: str, source: Source) -> None:
-        message = validated(MessageDocument, source)
-        self.places.sources["messages", key] = source
-        if message:
-            self.messages[key] = message
+    def _take_file(self, folder: str, key: str, source: Source) -> None:
+        self.places.sources[folder, key] = source
+        document = validated(FOLDERS[folder], source)
+        if document:
+            self.files[folder][key] = document
+
+    def _take_rules(self, source: Source) -> None:
+        self.places.sources["rules",] = source
+        document = validated(RulesDocument, source)
+        if document:
+            self.rules = document.rules
 
     def _take_pipeline(self, source: Source) -> None:
         pipeline = validated(PipelineDocument, source)
@@ -157,10 +178,10 @@ class _Loading:
         self.places.sources["pipelines", key] = source
 
 
-def _message_key(file: str) -> str | None:
+def _folder_and_key(file: str) -> tuple[str, str] | None:
     folder, _, name = file.rpartition("/")
     stem = name.rpartition(".")[0]
-    return stem if folder == MESSAGES and KEY.fullmatch(stem) else None
+    return (folder, stem) if folder in FOLDERS and KEY.fullmatch(stem) else None
 
 
 def _in_order(main: PlaybookDocument, pipelines: dict[str, PipelineDocument]) -> dict[str, PipelineDocument]:

@@ -157,6 +157,17 @@ def _of_time(_: PlaybookDef, __: StageDef, check: CheckDef, ___: str) -> str:
     return "It stayed " + " and ".join(f"{word} {bound}" for word, bound in bounds.items() if bound)
 
 
+def _of_client(playbook: PlaybookDef, _: StageDef, check: CheckDef, name: str) -> str:
+    return f"{playbook.client_requests[name].name} is {check.params.status} by the client"
+
+
+def _of_handoff(playbook: PlaybookDef, _: StageDef, check: CheckDef, __: str) -> str:
+    if check.params.to == "received":
+        return "The handoff is accepted"
+    pipeline = playbook.pipeline(check.params.to)
+    return f"{playbook.name_of(pipeline.department)} accepted the handoff to {pipeline.name}"
+
+
 _WORDS: Final[dict[str, Callable[[PlaybookDef, StageDef, CheckDef, str], str]]] = {
     "field": _of_field,
     "evidence": _of_evidence,
@@ -165,6 +176,8 @@ _WORDS: Final[dict[str, Callable[[PlaybookDef, StageDef, CheckDef, str], str]]] 
     "approval": _of_approval,
     "task": _of_task,
     "time": _of_time,
+    "client": _of_client,
+    "handoff": _of_handoff,
 }
 
 

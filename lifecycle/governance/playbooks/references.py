@@ -18,6 +18,7 @@ KINDS: Final[dict[str, str]] = {
     "calendar": "a calendar",
     "checklist": "a checklist",
     "checklist_item": "an item of that checklist",
+    "client_request": "a request to the client",
     "department": "a department",
     "evidence": "an evidence",
     "field": "a field",

@@ -9,10 +9,13 @@ from typing import Any
 
 from lifecycle.governance.language.document import (
     EVERY_OPEN_STAGE,
+    ClientGateDocument,
     MoveDocument,
     NextActionDocument,
     NotifyDocument,
     PipelineDocument,
+    ReminderDocument,
+    SeriesDocument,
     StageDefaults,
     StageDocument,
     SuggestionDocument,
@@ -21,6 +24,7 @@ from lifecycle.governance.language.document import (
 from lifecycle.governance.language.errors import Path, nearest, shown
 from lifecycle.governance.language.model import (
     OWNER_RULES,
+    ClientGateDef,
     EdgeDef,
     EdgeKind,
     FieldDef,
@@ -29,14 +33,18 @@ from lifecycle.governance.language.model import (
     PhaseDef,
     PipelineDef,
     Question,
+    ReminderSeries,
+    ReminderStep,
     SlaDef,
     StageDef,
     SuggestionDef,
     TaskDef,
 )
+from lifecycle.governance.language.reminders import parse_step
 from lifecycle.governance.playbooks.checks import CheckCompiler, CheckTypes
 from lifecycle.governance.playbooks.fields import Lists, QuestionCompiler, words_of
 from lifecycle.governance.playbooks.references import Names
+from lifecycle.governance.playbooks.rules import ActionCompiler
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class Shared:
     phases: Mapping[str, PhaseDef]
     calendars: tuple[str, ...]
     types: CheckTypes
+    series: SeriesDocument
 
     def questions(self, names: Names) -> QuestionCompiler:
         """Return what compiles the questions of moves."""
@@ -131,13 +140,18 @@ class _Stage:
             calendar=self._calendar(),
             next_action=_next_action(written.next_action, names, (*path, "next_action")),
             tasks=tuple(
-                _task(key, task, names, (*path, "tasks", key)) for key, task in written.tasks.items()
+                _task(key, task, self.shared.series, names, (*path, "tasks", key))
+                for key, task in written.tasks.items()
             ),
             enter=self.checks.compiled(written.enter, self.key, "enter", (*path, "enter")),
             leave=self.checks.compiled(written.leave, self.key, "leave", (*path, "leave")),
             asks=self.shared.questions(names).compiled(written.asks, (*path, "asks")),
-            is_client_gate=written.client_gate,
+            is_client_gate=written.client_gate is not None,
+            client_gate=self._client_gate(written.client_gate),
+            then_move=self._then_move(),
             notify=self._notify(),
+            on_enter=ActionCompiler(names).compiled(written.on_enter, (*path, "on_enter")),
+            escalate=self._escalate(),
             suggestions=self._suggestions(),
             wip_limit=written.limit,
             can_create=can_create,
@@ -217,6 +231,46 @@ class _Stage:
         if written.client and written.message is None:
             self.names.findings.note(path, "a client is told by a message", "add 'message: name'")
 
+    def _client_gate(self, written: ClientGateDocument | None) -> ClientGateDef | None:
+        if written is None or written.asks is None:
+            return None
+        names, path = self.names, (*self.path, "client_gate")
+        if not names.expect("client_request", written.asks, (*path, "asks")):
+            return None
+        defaults = self.shared.series.client_gates
+        remind, escalate = written.remind, written.escalate
+        if remind is None and escalate is None and defaults is not None:
+            series = compile_series(defaults, names, ("playbook", "reminders", "client_gates"))
+        else:
+            said = ReminderDocument(remind=remind or [], escalate=escalate)
+            series = compile_series(said, names, path)
+        due = names.findings.duration((*path, "due"), written.due)
+        return ClientGateDef(written.asks, written.to, due, series)
+
+    def _then_move(self) -> str | None:
+        target, path = self.written.then_move, (*self.path, "then_move")
+        if target is None:
+            return None
+        if self.written.client_gate is None or self.written.client_gate.asks is None:
+            self.names.findings.note(
+                path,
+                "nothing is asked of the client here",
+                "write 'client_gate: { asks: … }', or leave it out",
+                key=True,
+            )
+        return target if self.names.expect("stage", target, path) else None
+
+    def _escalate(self) -> ReminderStep | None:
+        words, path = self._said("escalate")
+        if words is None or not self.is_open:
+            return None
+        step = self.names.findings.attempt(path, lambda: parse_step(words))
+        if step is not None and (step.is_before or step.offset is None):
+            self.names.findings.note(
+                path, "an SLA is escalated after its breach", "write '1 business day after'"
+            )
+        return step
+
     def _suggestions(self) -> tuple[SuggestionDef, ...]:
         found = (
             self._suggestion(each, (*self.path, "suggest", position))
@@ -238,13 +292,30 @@ def _next_action(written: NextActionDocument | None, names: Names, path: Path) -
     return NextActionDef(written.do, names.findings.duration((*path, "due"), written.due))
 
 
-def _task(key: str, written: TaskDocument, names: Names, path: Path) -> TaskDef:
+def compile_series(written: ReminderDocument | None, names: Names, path: Path) -> ReminderSeries:
+    """Return a series of reminders; mistakes are noted."""
+    if written is None:
+        return ReminderSeries()
+    steps = [
+        names.findings.attempt((*path, "remind", position), lambda words=words: parse_step(words))  # type: ignore[misc]
+        for position, words in enumerate(written.remind)
+    ]
+    last = written.escalate
+    escalate = names.findings.attempt((*path, "escalate"), lambda: parse_step(last)) if last else None
+    return ReminderSeries(tuple(step for step in steps if step is not None), escalate)
+
+
+def _task(key: str, written: TaskDocument, series: SeriesDocument, names: Names, path: Path) -> TaskDef:
     if key == "all":
         names.findings.note(path, "'all' means every task", "choose another key", key=True)
     if written.assignee != "owner":
         names.expect("role", written.assignee, (*path, "assignee"))
     due = names.findings.duration((*path, "due"), written.due)
-    return TaskDef(key, written.title or words_of(key), due, written.assignee)
+    if written.reminders is None:
+        reminders = compile_series(series.tasks, names, ("playbook", "reminders", "tasks"))
+    else:
+        reminders = compile_series(written.reminders, names, (*path, "reminders"))
+    return TaskDef(key, written.title or words_of(key), due, written.assignee, reminders)
 
 
 def _edges(

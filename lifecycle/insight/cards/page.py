@@ -14,7 +14,7 @@ from lifecycle.core.expressions import ExpressionError
 from lifecycle.governance.cards.subjects import forward_target, get_subject
 from lifecycle.governance.cards.waiting import open_pause
 from lifecycle.governance.fields.values import show_value
-from lifecycle.governance.gates.context import expression_context
+from lifecycle.governance.gates.context import expression_context, load_facts
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ChecklistDef, FieldDef, Option, SuggestionDef
 from lifecycle.governance.sla.clock import SlaView, clock_start, view
@@ -158,7 +158,7 @@ def read_card_page(card_id: uuid.UUID, actor: Actor) -> CardPage:
         contact=next((contact for contact in facts.contacts if contact.id == card.contact_id), None),
         pause=open_pause(subject.visit.id) if card.waiting_on_client else None,
         visits=_visits(card.id, at),
-        suggestion=_suggestion(subject, facts.attachments),
+        suggestion=_suggestion(subject),
         can_edit=can(actor, "cards.edit"),
     )
 
@@ -258,10 +258,11 @@ def _visits(card_id: uuid.UUID, at: datetime) -> list[ShownVisit]:
     ]
 
 
-def _suggestion(subject: Subject, attachments: list[Attachment]) -> SuggestionDef | None:
+def _suggestion(subject: Subject) -> SuggestionDef | None:
     if not subject.stage.suggestions or subject.card.archived_at is not None:
         return None
-    context = expression_context(subject, attachments)
+    names = [name for suggestion in subject.stage.suggestions for name in suggestion.when.names]
+    context = expression_context(subject, load_facts([subject.id], names))
     for suggestion in subject.stage.suggestions:
         try:
             if suggestion.when.evaluate(context):

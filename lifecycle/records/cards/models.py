@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lifecycle.core.clock import now
@@ -19,6 +20,12 @@ from lifecycle.core.db import Model
 from lifecycle.core.ids import new_id
 
 _ON_BOARD = text("archived_at is null")
+
+
+def _own_id(context: DefaultExecutionContext) -> uuid.UUID:
+    """Return the card's own id: a journey begins with it unless a handoff opened it."""
+    own: uuid.UUID = context.get_current_parameters()["id"]  # type: ignore[no-untyped-call]
+    return own
 
 
 class Card(Model):
@@ -78,10 +85,15 @@ class Card(Model):
     sla_due_at: Mapped[datetime | None]
     is_paused: Mapped[bool] = mapped_column(default=False)
     waiting_on_client: Mapped[bool] = mapped_column(default=False)
+    # The status of the request to the client that the stage asks for, while there is one.
+    client_status: Mapped[str | None]
     gate_passed: Mapped[int] = mapped_column(default=0)
     gate_total: Mapped[int] = mapped_column(default=0)
     # Ascending order within a column: the SLA deadline in epoch seconds, or minus the closing time.
     board_order: Mapped[int] = mapped_column(default=0)
+
+    # The first card of the account's travel: a card that a handoff opens has that of the one before it.
+    journey_id: Mapped[uuid.UUID] = mapped_column(default=_own_id, index=True)
 
     external_id: Mapped[str | None]
     import_id: Mapped[int | None]

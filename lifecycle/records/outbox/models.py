@@ -18,6 +18,9 @@ STATES = ("held", "due", "claimed", "handing_over", "sent", "failed", "cancelled
 class OutboxMessage(Model):
     """One message to one address.
 
+    `cause` names what owes it, so that one cause never makes two. Messages of one journey carry the same
+    `thread`, and mail programs show them together. While `held_by` is set somebody holds it back.
+
     A send is claimed, then `handing_over` is committed before DATA: a crash before it is retried, a crash
     after it is `unconfirmed`, and repeated once under the same Message-ID only where `resend_if_unsure`.
     """
@@ -29,6 +32,8 @@ class OutboxMessage(Model):
             "next_attempt_at",
             postgresql_where=text("state in ('held','due','claimed','handing_over')"),
         ),
+        Index("ix_outbox_messages_card", "card_id", postgresql_where=text("card_id is not null")),
+        Index("ix_outbox_messages_visit", "visit_id", postgresql_where=text("visit_id is not null")),
         CheckConstraint("state in (" + ",".join(f"'{state}'" for state in STATES) + ")", name="state"),
     )
 
@@ -48,5 +53,15 @@ class OutboxMessage(Model):
     sent_at: Mapped[datetime | None]
     last_error: Mapped[str | None]
     user_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    contact_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("contacts.id"))
     card_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("cards.id"))
+    # The move that caused it: taking the move back takes it back too, and until then it waits.
+    visit_id: Mapped[int | None] = mapped_column(ForeignKey("stage_visits.id"))
+    request_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("client_requests.id"))
+    thread: Mapped[str | None]
+    cause: Mapped[str | None] = mapped_column(unique=True)
+    added_line: Mapped[str | None]
+    added_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    held_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    resent_from: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("outbox_messages.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)

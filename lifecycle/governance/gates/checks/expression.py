@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from lifecycle.core.expressions import Expression, ExpressionError, compile_expression
 from lifecycle.governance.gates.checks.base import Ask, CheckType, Params, Reference, Verdict, card_ids
-from lifecycle.governance.gates.context import expression_context
+from lifecycle.governance.gates.context import Facts, expression_context, load_facts
 from lifecycle.governance.gates.report import Remedy
 from lifecycle.governance.language.model import PlaybookDef
 from lifecycle.governance.language.names import declared_names
-from lifecycle.work.attachments.models import Attachment
-from lifecycle.work.attachments.queries import attachments_by_card
 
 
 class ExpressionParams(Params):
@@ -26,7 +23,7 @@ class ExpressionParams(Params):
     fix: tuple[str, ...] = ()
 
 
-class ExpressionCheck(CheckType[ExpressionParams, dict[uuid.UUID, list[Attachment]]]):
+class ExpressionCheck(CheckType[ExpressionParams, Facts]):
     """Written `expression: {name: margin, holds: "card.price > card.cost", says: …, fix: [price]}`."""
 
     keyword = "expression"
@@ -47,16 +44,16 @@ class ExpressionCheck(CheckType[ExpressionParams, dict[uuid.UUID, list[Attachmen
         fields = [Reference("field", name) for name in params.fix]
         return [Reference("expression", params.holds), *fields]
 
-    def load(self, asks: Sequence[Ask]) -> dict[uuid.UUID, list[Attachment]]:
-        """Return the attachments, if any expression reads them."""
-        reads_evidence = any("evidence." in ask.check.params.holds for ask in asks)
-        return attachments_by_card(card_ids(asks)) if reads_evidence else {}
+    def load(self, asks: Sequence[Ask]) -> Facts:
+        """Return what the expressions read beyond fields."""
+        compiled = (_compiled(ask.check.params.holds, _Names(ask.subject.playbook)) for ask in asks)
+        return load_facts(card_ids(asks), [name for expression in compiled for name in expression.names])
 
-    def judge(self, ask: Ask, params: ExpressionParams, facts: dict[uuid.UUID, list[Attachment]]) -> Verdict:
+    def judge(self, ask: Ask, params: ExpressionParams, facts: Facts) -> Verdict:
         """Say the author's sentence; an expression that cannot be evaluated blocks and is named."""
         remedy = Remedy("fields", {"fields": list(params.fix)}) if params.fix else None
         expression = _compiled(params.holds, _Names(ask.subject.playbook))
-        context = expression_context(ask.subject, facts.get(ask.subject.id, []))
+        context = expression_context(ask.subject, facts)
         try:
             holds = expression.evaluate(context)
         except ExpressionError as error:
@@ -82,6 +79,6 @@ class _Names:
 
 @lru_cache(maxsize=512)
 def _compiled(text: str, names: _Names) -> Expression:
-    return compile_expression(
-        text, declared_names(names.playbook.fields.values(), names.playbook.evidence.values())
-    )
+    playbook = names.playbook
+    declared = declared_names(playbook.fields.values(), playbook.evidence.values(), playbook.client_requests)
+    return compile_expression(text, declared)

@@ -8,9 +8,11 @@ from typing import Any
 from lifecycle.governance.gates.checks.approval import ApprovalCheck
 from lifecycle.governance.gates.checks.base import CheckType
 from lifecycle.governance.gates.checks.checklist import ChecklistCheck
+from lifecycle.governance.gates.checks.client import ClientCheck
 from lifecycle.governance.gates.checks.evidence import EvidenceCheck
 from lifecycle.governance.gates.checks.expression import ExpressionCheck
 from lifecycle.governance.gates.checks.field import FieldCheck
+from lifecycle.governance.gates.checks.handoff import HandoffCheck
 from lifecycle.governance.gates.checks.meeting import MeetingCheck
 from lifecycle.governance.gates.checks.task import TaskCheck
 from lifecycle.governance.gates.checks.time import TimeCheck
@@ -22,6 +24,8 @@ _TYPES: tuple[type[CheckType[Any, Any]], ...] = (
     ApprovalCheck,
     MeetingCheck,
     EvidenceCheck,
+    ClientCheck,
+    HandoffCheck,
     TimeCheck,
     ExpressionCheck,
 )

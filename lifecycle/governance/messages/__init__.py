@@ -1,0 +1,1 @@
+"""Messages of playbooks: checked when published, filled in when sent (E14)."""

@@ -1,0 +1,1 @@
+"""What rules did: one row for each time a rule fired."""

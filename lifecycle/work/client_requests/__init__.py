@@ -1,0 +1,1 @@
+"""What is asked of a client, and how it was answered."""

@@ -1,0 +1,102 @@
+"""Requests to clients, and the links that open them."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from lifecycle.core.clock import now
+from lifecycle.core.db import Model
+from lifecycle.core.ids import new_id
+
+STATUSES = (
+    "not_asked",
+    "asked",
+    "opened",
+    "in_progress",
+    "submitted",
+    "returned",
+    "accepted",
+    "declined",
+    "expired",
+)
+WAITING_STATUSES = frozenset({"asked", "opened", "in_progress", "returned"})
+"""In these the client must act, and the clock of the stage stands still."""
+
+
+class ClientRequest(Model):
+    """Something asked of a client about a card (E8): one open request for each card and key.
+
+    `shown` is what the client was shown, as a list of {"key", "name", "value"}; `shown_hash` is of its stored
+    values, so that changing what was accepted invalidates it. `proof` is kept with the answer and never
+    changes: when, by whom, from where, with which consent, over which hash.
+
+    `not_asked` waits for a contact with an address. A request is closed when its card moves on without it,
+    when a newer one takes its place, or when the move that opened it is taken back.
+    """
+
+    __tablename__ = "client_requests"
+    __table_args__ = (
+        Index(
+            "uq_client_requests_open",
+            "card_id",
+            "key",
+            unique=True,
+            postgresql_where=text("closed_at is null"),
+        ),
+        Index("ix_client_requests_card", "card_id"),
+        CheckConstraint("status in (" + ",".join(f"'{status}'" for status in STATUSES) + ")", name="status"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    card_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("cards.id"))
+    visit_id: Mapped[int] = mapped_column(ForeignKey("stage_visits.id"))
+    revision_id: Mapped[int] = mapped_column(ForeignKey("playbook_revisions.id"))
+    key: Mapped[str]
+    name: Mapped[str]
+    # The right of the contact it is meant for, None: the card's contact.
+    to_right: Mapped[str | None]
+    contact_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("contacts.id"))
+    status: Mapped[str] = mapped_column(default="not_asked")
+    intro: Mapped[str] = mapped_column(default="")
+    consent: Mapped[str] = mapped_column(default="")
+    shown: Mapped[list[Any]] = mapped_column(default=list)
+    shown_hash: Mapped[str] = mapped_column(default="")
+    documents: Mapped[list[Any]] = mapped_column(default=list)
+    answers: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    files: Mapped[list[Any]] = mapped_column(default=list)
+    due_at: Mapped[datetime]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    asked_at: Mapped[datetime | None]
+    opened_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    decided_at: Mapped[datetime | None]
+    decided_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    # Why the client declined, or what staff want mended.
+    reason: Mapped[str | None]
+    stuck_reason: Mapped[str | None]
+    stuck_at: Mapped[datetime | None]
+    proof: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    closed_at: Mapped[datetime | None]
+    closed_why: Mapped[str | None]
+
+
+class ClientLink(Model):
+    """An emailed link to one request for one contact; only its hash is kept (see records/outbox/sealed.py)."""
+
+    __tablename__ = "client_links"
+    __table_args__ = (Index("ix_client_links_request", "request_id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    request_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("client_requests.id"))
+    contact_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("contacts.id"))
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]

@@ -1,0 +1,29 @@
+"""Reading requests to clients, for many cards at once."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from lifecycle.core.db import db
+from lifecycle.work.client_requests.models import ClientRequest
+
+
+def requests_by_card(card_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, ClientRequest]]:
+    """Return each card's open request of each key, closed ones left out. One query."""
+    found: dict[uuid.UUID, dict[str, ClientRequest]] = defaultdict(dict)
+    for request in db.session.scalars(
+        select(ClientRequest)
+        .where(ClientRequest.card_id.in_(card_ids), ClientRequest.closed_at.is_(None))
+        .execution_options(populate_existing=True)
+    ):
+        found[request.card_id][request.key] = request
+    return found
+
+
+def find_open_request(card_id: uuid.UUID, key: str) -> ClientRequest | None:
+    """Return the open request of a card with that key, or None."""
+    return requests_by_card([card_id]).get(card_id, {}).get(key)

@@ -1,0 +1,15 @@
+"""What a client was shown, in the one form that is hashed: changing it afterwards invalidates their answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def hash_shown(values: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of stored values by field key; empty ones count as absent."""
+    kept = {key: value for key, value in values.items() if value not in (None, "", [])}
+    text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()

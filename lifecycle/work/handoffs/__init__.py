@@ -1,0 +1,1 @@
+"""Work that passes from team to team with its context."""
