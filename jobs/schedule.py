@@ -17,7 +17,7 @@ from flask import Flask
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
-from jobs import boards, outbox, people
+from jobs import boards, outbox, people, reminders, rules
 from jobs.stopping import is_asked_to_stop, listen_for_signals, rest
 from lifecycle.app import create_app
 from lifecycle.core.db import db
@@ -41,7 +41,10 @@ def queued(queue: str, job: str) -> Callable[[], object]:
 
 
 SCHEDULE: tuple[Periodic, ...] = (
-    Periodic(timedelta(seconds=20), outbox.sweep),
+    Periodic(timedelta(seconds=5), rules.sweep),
+    Periodic(timedelta(seconds=5), outbox.sweep),
+    Periodic(timedelta(seconds=10), reminders.sweep),
+    Periodic(timedelta(minutes=1), queued(BULK, "jobs.rules.set_off_timed")),
     Periodic(timedelta(minutes=1), queued(BULK, "jobs.imports.resume_silent")),
     Periodic(timedelta(hours=1), boards.prune_changes),
     Periodic(timedelta(days=1), queued(BULK, "jobs.cards.refresh_all_cards")),

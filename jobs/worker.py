@@ -23,6 +23,7 @@ from rq.serializers import JSONSerializer
 from jobs.queues import QUEUES
 from jobs.stopping import ask_to_stop, is_asked_to_stop, listen_for_signals, rest
 from lifecycle.app import create_app
+from lifecycle.core.killpoint import reach
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Worker(SimpleWorker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         with self._app.app_context():
+            reach("between pop and start")
             super().execute_job(job, queue)
 
     def request_stop(self, signum: Any, frame: Any) -> None:

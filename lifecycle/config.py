@@ -48,6 +48,8 @@ class Settings:
     demo_password: str | None = field(default=None, repr=False)
     # How many reverse proxies of ours stand in front: only what they add to a request is believed.
     trusted_proxies: int = 0
+    # A point of `core/killpoint.py` where a test wants this process dead; ignored outside of tests.
+    kill_at: str | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -73,6 +75,7 @@ class Settings:
             max_upload_bytes=_bytes(given, "MAX_UPLOAD_BYTES", DEFAULT_UPLOAD_LIMIT),
             demo_password=given.get("LIFECYCLE_DEMO_PASSWORD") or None,
             trusted_proxies=_count(given, "TRUSTED_PROXIES"),
+            kill_at=given.get("LIFECYCLE_KILL_AT") or None,
         )
 
     @property

@@ -15,6 +15,11 @@ def now() -> datetime:
     return _pretended.get() or datetime.now(UTC)
 
 
+def is_pretending() -> bool:
+    """Say whether history is being written: what happens then has happened, and nobody is told now."""
+    return _pretended.get() is not None
+
+
 @contextmanager
 def pretending(moment: datetime) -> Iterator[None]:
     """Let `now()` answer `moment` inside; only for writing demo history, never in a request.

@@ -14,6 +14,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from lifecycle.core.db import after_commit
+from lifecycle.core.killpoint import reach
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ def enqueue_after_commit(queue: str, job: str, *ids: str | int) -> None:
 
 def enqueue(queue: str, job: str, *ids: str | int) -> bool:
     """Queue `job` now; return whether Redis took it."""
+    reach("after commit")
     try:
         connection = current_app.extensions["redis"]
         Queue(queue, connection=connection, serializer=JSONSerializer).enqueue(

@@ -20,6 +20,7 @@ from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.governance.fields.values import ValueRefused, clean_text, read_value
 from lifecycle.governance.gates.subject import Subject, field_value
 from lifecycle.governance.language.model import FieldDef
+from lifecycle.governance.rules.match import match_event
 from lifecycle.records.accounts.countries import find_country
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.cards.models import Card, Comment
@@ -39,9 +40,17 @@ def record_card_event(
     channel: str,
     data: dict[str, Any] | None = None,
     reason: str | None = None,
+    *,
+    now_as: Subject | None = None,
+    undo_until: datetime | None = None,
 ) -> uuid.UUID:
-    """Add an event about this card to its account's chain."""
-    return record_event(
+    """Add an event about this card to its account's chain, and set off the rules that wait for it.
+
+    Args:
+        now_as: the card as it stands after the event, where that is not `subject`.
+        undo_until: until then the event can be taken back.
+    """
+    event_id = record_event(
         kind,
         chain=account_chain(subject.card.account_id),
         actor=actor,
@@ -51,6 +60,16 @@ def record_card_event(
         data={"title": subject.card.title, "stage": subject.stage.key, **(data or {})},
         reason=reason,
     )
+    match_event(
+        now_as or subject,
+        kind,
+        data or {},
+        event_id=event_id,
+        actor=actor,
+        channel=channel,
+        undo_until=undo_until,
+    )
+    return event_id
 
 
 def read_fields(subject: Subject, typed: Mapping[str, Any]) -> dict[str, Any]:

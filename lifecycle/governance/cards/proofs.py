@@ -62,7 +62,8 @@ def complete_task(subject: Subject, actor: Actor, task_id: uuid.UUID, *, done: b
     task = tasks.get_task(subject.card.id, task_id)
     if tasks.set_done(task, actor, done=done):
         kind = "card.task.done" if done else "card.task.reopened"
-        record_card_event(subject, kind, actor, "page", {"task": task.id, "what": task.title})
+        data = {"task": task.id, "key": task.key, "what": task.title}
+        record_card_event(subject, kind, actor, "page", data)
 
 
 def tick_items(

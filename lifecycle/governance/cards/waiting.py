@@ -11,9 +11,11 @@ from lifecycle.governance.cards.edit import record_card_event
 from lifecycle.governance.fields.values import clean_text
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.moves.order import board_order
+from lifecycle.governance.sla.alerts import sla_plans
 from lifecycle.governance.sla.clock import resume
 from lifecycle.records.cards.models import SlaPause
 from lifecycle.records.people.actor import Actor
+from lifecycle.records.reminders.record import plan_reminders
 
 
 def start_waiting(subject: Subject, actor: Actor, reason: str) -> None:
@@ -46,6 +48,8 @@ def stop_waiting(subject: Subject, actor: Actor) -> None:
         card.sla_due_at = subject.visit.sla_due_at = due
         card.board_order = board_order(subject.stage, due, at)
     card.waiting_on_client = card.is_paused = False
+    # A new deadline has new alerts; those of the old one find that it moved.
+    plan_reminders(card.id, list(sla_plans(subject)))
     data = {"since": pause.started_at, "due_at": card.sla_due_at}
     record_card_event(subject, "card.waiting.ended", actor, "page", data, reason=pause.reason)
 

@@ -114,6 +114,7 @@ def backfill_visits(
     require(actor, "imports.run")
     for card in cards:
         _check_order(card, at)
+        _check_entrance(board, card)
     ids = [new_id() for _ in cards]
     visit_rows = [
         row
@@ -152,6 +153,16 @@ def backfill_visits(
         # One for the batch: open boards then ask for their totals, not for hundreds of faces.
         db.session.add(BoardChange(pipeline_id=board.row.id, card_id=ids[-1], actor_id=actor.user_id))
     return ids
+
+
+def _check_entrance(board: Board, card: PastCard) -> None:
+    """Refuse to put a card where only the client's own answer leads (W16): an import has none to show."""
+    stage = board.definition.stage(card.visits[-1].stage)
+    if any(check.type == "client" and check.waive is None for check in stage.enter):
+        raise Invalid(
+            f"{stage.name} is entered with the client's approval only, so nothing can be imported into it. "
+            "Import the card into the stage before it."
+        )
 
 
 def _check_order(card: PastCard, at: datetime) -> None:

@@ -18,6 +18,7 @@ from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.cards.summary import refresh_summary
 from lifecycle.governance.language.model import PipelineDef, StageDef
 from lifecycle.governance.moves.assign import owner_on_entry
+from lifecycle.governance.moves.effects import begin_stay
 from lifecycle.governance.moves.order import board_order
 from lifecycle.governance.moves.visits import make_tasks, open_visit, stand_in
 from lifecycle.governance.playbooks.library import of_revision
@@ -42,12 +43,17 @@ def create_card(
     owner_id: uuid.UUID | None = None,
     contact_id: uuid.UUID | None = None,
     fields: dict[str, Any] | None = None,
+    fallback_owner_id: uuid.UUID | None = None,
+    journey_id: uuid.UUID | None = None,
 ) -> Card:
     """Put a new card on a board, in a stage where cards may begin, and return it.
 
     Args:
         slug: the pipeline, as `<playbook>.<pipeline>`.
+        owner_id: who owns it, whatever the stage's rule would choose.
         fields: stored values of card fields, already read.
+        fallback_owner_id: who owns it where the stage's rule finds nobody, if not the actor.
+        journey_id: the travel it goes on with; without it a new one begins.
 
     Raises:
         NotFound: no such pipeline or account.
@@ -62,7 +68,7 @@ def create_card(
     account = db.session.get(Account, account_id)
     if account is None or account.archived_at is not None:
         raise Invalid("Choose an account that is not archived.", {"account": "Choose an account."})
-    owner = get_working_user(owner_id or actor.user_id or uuid.UUID(int=0)).id
+    owner = get_working_user(owner_id or fallback_owner_id or actor.user_id or uuid.UUID(int=0)).id
     at = now()
     card_id = new_id()
     owner = owner_id or owner_on_entry(target, account, owner)
@@ -85,6 +91,7 @@ def create_card(
     )
     card = Card(
         id=card_id,
+        journey_id=journey_id or card_id,
         pipeline_id=pipeline_row.id,
         stage_id=stage_id,
         visit_id=visit_id,
@@ -105,9 +112,7 @@ def create_card(
     db.session.flush()
     subject = get_subject(card_id, at)
     stand_in(subject, target, stage_id, visit_id, at)
-    make_tasks(subject, target, visit_id, at)
-    db.session.flush()
-    refresh_summary(subject)
+    tasks = make_tasks(subject, target, visit_id, at)
     record_card_event(
         subject,
         "card.created",
@@ -115,6 +120,9 @@ def create_card(
         channel,
         {"pipeline": slug, "visit": visit_id, "revision": revision_id, "fields": dict(fields or {})},
     )
+    begin_stay(subject, tasks, actor, channel, None)
+    db.session.flush()
+    refresh_summary(subject)
     touch_card(card, actor)
     return card
 

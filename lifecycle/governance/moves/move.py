@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from lifecycle.core.clock import now
+from lifecycle.core.clock import is_pretending, now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid
 from lifecycle.governance.cards.change import touch_card
@@ -27,6 +27,7 @@ from lifecycle.governance.gates.subject import Subject, field_value
 from lifecycle.governance.gates.way import Way, find_way, way_out_of_retired
 from lifecycle.governance.moves.answers import Answers, may_save_to_account, read_answers
 from lifecycle.governance.moves.assign import owner_on_entry
+from lifecycle.governance.moves.effects import begin_stay, leave_behind
 from lifecycle.governance.moves.outcome import UNDO_WINDOW, Blocked, Moved, Stale
 from lifecycle.governance.moves.visits import (
     after,
@@ -154,6 +155,7 @@ def _advance(
     at = after(subject.visit)
     before = state_before(subject, list(given.fields))
     finish_visit(subject, actor, channel, at)
+    leave_behind(subject, target, at)
     set_fields(subject, given.fields, actor, channel)
     card.owner_id = owner_on_entry(target, subject.account, card.owner_id)
     card.department_key = target.department or card.department_key
@@ -176,12 +178,16 @@ def _advance(
     stand_in(subject, target, stage_id, visit_id, at)
     if not target.is_open:
         cancel_open_tasks(card.id, at)
-    make_tasks(subject, target, visit_id, at)
-    _record_move(subject, way, report, report_id, visit_id, before, given, actor, channel)
+    tasks = make_tasks(subject, target, visit_id, at)
+    undo_until = at + UNDO_WINDOW
+    waits_until = undo_until if actor.user_id is not None and not is_pretending() else None
+    entered = _standing_in(subject, target, visit_id, at)
+    _record_move(subject, entered, way, report, report_id, before, given, actor, channel, waits_until)
+    begin_stay(entered, tasks, actor, channel, waits_until)
     db.session.flush()
-    refresh_summary(_standing_in(subject, target, visit_id, at))
+    refresh_summary(entered)
     touch_card(card, actor)
-    return Moved(card.id, way.from_stage, target, visit_id, report, at + UNDO_WINDOW)
+    return Moved(card.id, way.from_stage, target, visit_id, report, undo_until)
 
 
 def _standing_in(subject: Subject, stage: Any, visit_id: int, at: datetime) -> Subject:
@@ -211,6 +217,7 @@ def state_before(subject: Subject, fields: list[str]) -> dict[str, Any]:
         "next_action_assignee": card.next_action_assignee_id,
         "sla_due_at": card.sla_due_at,
         "board_order": card.board_order,
+        "client_status": card.client_status,
         "waiting": {"since": pause.started_at, "by": pause.started_by, "reason": pause.reason}
         if pause
         else None,
@@ -220,14 +227,15 @@ def state_before(subject: Subject, fields: list[str]) -> dict[str, Any]:
 
 def _record_move(
     subject: Subject,
+    entered: Subject,
     way: Way,
     report: Report,
     report_id: int,
-    visit_id: int,
     before: dict[str, Any],
     given: Answers,
     actor: Actor,
     channel: str,
+    undo_until: datetime | None,
 ) -> None:
     record_card_event(
         subject,
@@ -236,7 +244,7 @@ def _record_move(
         channel,
         {
             "from": {"stage": way.from_stage.key, "name": way.from_stage.name, "visit": subject.visit.id},
-            "to": {"stage": way.to_stage.key, "name": way.to_stage.name, "visit": visit_id},
+            "to": {"stage": way.to_stage.key, "name": way.to_stage.name, "visit": entered.visit.id},
             "edge": way.kind,
             "gate_report": report_id,
             "gate": [f"{result.key}: {result.state}" for result in report.results],
@@ -246,4 +254,6 @@ def _record_move(
             "before": before,
         },
         reason=given.reason,
+        now_as=entered,
+        undo_until=undo_until,
     )

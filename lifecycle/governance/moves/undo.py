@@ -20,6 +20,7 @@ from lifecycle.governance.cards.subjects import lock_subject, stage_of
 from lifecycle.governance.cards.summary import refresh_summary
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.moves.answers import may_save_to_account
+from lifecycle.governance.moves.effects import take_back_effects
 from lifecycle.governance.moves.outcome import UNDO_WINDOW
 from lifecycle.governance.moves.visits import (
     after,
@@ -85,6 +86,7 @@ def _go_back(subject: Subject, move: dict[str, Any], actor: Actor, channel: str)
         select(StageVisit).where(StageVisit.id == move["from"]["visit"])
     ).one()
     at = after(subject.visit)
+    take_back_effects(subject, at)
     cancel_open_tasks(card.id, at, subject.visit.id)
     revive_tasks(card.id, subject.visit)
     finish_visit(subject, actor, channel, at)
@@ -112,6 +114,7 @@ def _go_back(subject: Subject, move: dict[str, Any], actor: Actor, channel: str)
     card.sla_due_at = _moment(before["sla_due_at"])
     card.board_order = before["board_order"]
     card.is_paused = card.waiting_on_client = False
+    card.client_status = before.get("client_status")
     card.next_action = before["next_action"]
     card.next_action_due_at = _moment(before["next_action_due_at"])
     assignee = before["next_action_assignee"]

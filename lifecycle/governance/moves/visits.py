@@ -10,6 +10,7 @@ from sqlalchemy import insert, select, update
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
+from lifecycle.core.ids import new_id
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import StageDef
 from lifecycle.governance.moves.assign import assignee_of
@@ -124,20 +125,23 @@ def stand_in(subject: Subject, stage: StageDef, stage_id: int, visit_id: int, at
         card.next_action_assignee_id = card.owner_id
 
 
-def make_tasks(subject: Subject, stage: StageDef, visit_id: int, at: datetime) -> None:
-    """Create the stage's tasks for the card that entered it."""
-    for task in stage.tasks:
-        db.session.add(
-            Task(
-                card_id=subject.card.id,
-                visit_id=visit_id,
-                key=task.key,
-                title=task.title,
-                assignee_id=assignee_of(task.assignee, subject.card.owner_id),
-                due_at=due_after(subject.playbook, stage, at, task.due),
-                created_at=at,
-            )
+def make_tasks(subject: Subject, stage: StageDef, visit_id: int, at: datetime) -> list[Task]:
+    """Create the stage's tasks for the card that entered it, and return them."""
+    made = [
+        Task(
+            id=new_id(),
+            card_id=subject.card.id,
+            visit_id=visit_id,
+            key=task.key,
+            title=task.title,
+            assignee_id=assignee_of(task.assignee, subject.card.owner_id),
+            due_at=due_after(subject.playbook, stage, at, task.due),
+            created_at=at,
         )
+        for task in stage.tasks
+    ]
+    db.session.add_all(made)
+    return made
 
 
 def revive_tasks(card_id: uuid.UUID, visit: StageVisit) -> None:

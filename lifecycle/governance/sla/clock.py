@@ -15,7 +15,7 @@ from lifecycle.governance.language.model import PlaybookDef, StageDef
 SlaState = Literal["none", "on_track", "due_soon", "breached", "paused"]
 
 # Without a `due_soon` of its own, a stage is due soon in the last quarter of its time.
-_DUE_SOON_FROM = 0.75
+DUE_SOON_FROM = 0.75
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _is_due_soon(
 ) -> bool:
     if stage.sla is not None and stage.sla.due_soon is not None:
         return calendar.add(at, stage.sla.due_soon) >= due_at
-    return fraction >= _DUE_SOON_FROM
+    return fraction >= DUE_SOON_FROM
 
 
 def clock_start(entered_at: datetime, card_created_at: datetime, *, is_imported: bool) -> datetime:

@@ -59,6 +59,7 @@ def upgrade() -> None:
     sa.Column('step', sa.Text(), nullable=False),
     sa.Column('says', sa.Text(), nullable=True),
     sa.Column('due_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('basis_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('state', sa.Text(), nullable=False),
     sa.Column('settled_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('outcome', sa.Text(), nullable=True),
@@ -199,6 +200,7 @@ def upgrade() -> None:
     op.add_column('outbox_messages', sa.Column('visit_id', sa.BigInteger(), nullable=True))
     op.add_column('outbox_messages', sa.Column('request_id', sa.Uuid(), nullable=True))
     op.add_column('outbox_messages', sa.Column('thread', sa.Text(), nullable=True))
+    op.add_column('outbox_messages', sa.Column('reply_to', sa.Text(), nullable=True))
     op.add_column('outbox_messages', sa.Column('cause', sa.Text(), nullable=True))
     op.add_column('outbox_messages', sa.Column('added_line', sa.Text(), nullable=True))
     op.add_column('outbox_messages', sa.Column('added_by', sa.Uuid(), nullable=True))
@@ -207,11 +209,11 @@ def upgrade() -> None:
     op.create_index('ix_outbox_messages_card', 'outbox_messages', ['card_id'], unique=False, postgresql_where=sa.text('card_id is not null'))
     op.create_index('ix_outbox_messages_visit', 'outbox_messages', ['visit_id'], unique=False, postgresql_where=sa.text('visit_id is not null'))
     op.create_unique_constraint(op.f('uq_outbox_messages_cause'), 'outbox_messages', ['cause'])
-    op.create_foreign_key(op.f('fk_outbox_messages_added_by'), 'outbox_messages', 'users', ['added_by'], ['id'])
-    op.create_foreign_key(op.f('fk_outbox_messages_request_id'), 'outbox_messages', 'client_requests', ['request_id'], ['id'])
-    op.create_foreign_key(op.f('fk_outbox_messages_visit_id'), 'outbox_messages', 'stage_visits', ['visit_id'], ['id'])
     op.create_foreign_key(op.f('fk_outbox_messages_held_by'), 'outbox_messages', 'users', ['held_by'], ['id'])
+    op.create_foreign_key(op.f('fk_outbox_messages_visit_id'), 'outbox_messages', 'stage_visits', ['visit_id'], ['id'])
+    op.create_foreign_key(op.f('fk_outbox_messages_request_id'), 'outbox_messages', 'client_requests', ['request_id'], ['id'])
     op.create_foreign_key(op.f('fk_outbox_messages_resent_from'), 'outbox_messages', 'outbox_messages', ['resent_from'], ['id'])
+    op.create_foreign_key(op.f('fk_outbox_messages_added_by'), 'outbox_messages', 'users', ['added_by'], ['id'])
     op.create_foreign_key(op.f('fk_outbox_messages_contact_id'), 'outbox_messages', 'contacts', ['contact_id'], ['id'])
     run_sql("consequences.sql")
 
@@ -220,11 +222,11 @@ def downgrade() -> None:
     """Undo."""
     op.execute("drop function lifecycle_guard_answer() cascade")
     op.drop_constraint(op.f('fk_outbox_messages_contact_id'), 'outbox_messages', type_='foreignkey')
-    op.drop_constraint(op.f('fk_outbox_messages_resent_from'), 'outbox_messages', type_='foreignkey')
-    op.drop_constraint(op.f('fk_outbox_messages_held_by'), 'outbox_messages', type_='foreignkey')
-    op.drop_constraint(op.f('fk_outbox_messages_visit_id'), 'outbox_messages', type_='foreignkey')
-    op.drop_constraint(op.f('fk_outbox_messages_request_id'), 'outbox_messages', type_='foreignkey')
     op.drop_constraint(op.f('fk_outbox_messages_added_by'), 'outbox_messages', type_='foreignkey')
+    op.drop_constraint(op.f('fk_outbox_messages_resent_from'), 'outbox_messages', type_='foreignkey')
+    op.drop_constraint(op.f('fk_outbox_messages_request_id'), 'outbox_messages', type_='foreignkey')
+    op.drop_constraint(op.f('fk_outbox_messages_visit_id'), 'outbox_messages', type_='foreignkey')
+    op.drop_constraint(op.f('fk_outbox_messages_held_by'), 'outbox_messages', type_='foreignkey')
     op.drop_constraint(op.f('uq_outbox_messages_cause'), 'outbox_messages', type_='unique')
     op.drop_index('ix_outbox_messages_visit', table_name='outbox_messages', postgresql_where=sa.text('visit_id is not null'))
     op.drop_index('ix_outbox_messages_card', table_name='outbox_messages', postgresql_where=sa.text('card_id is not null'))
@@ -233,6 +235,7 @@ def downgrade() -> None:
     op.drop_column('outbox_messages', 'added_by')
     op.drop_column('outbox_messages', 'added_line')
     op.drop_column('outbox_messages', 'cause')
+    op.drop_column('outbox_messages', 'reply_to')
     op.drop_column('outbox_messages', 'thread')
     op.drop_column('outbox_messages', 'request_id')
     op.drop_column('outbox_messages', 'visit_id')

@@ -10,7 +10,7 @@ from email.utils import parseaddr
 import sqlalchemy as sa
 from flask import current_app
 
-from lifecycle.core.clock import now
+from lifecycle.core.clock import is_pretending, now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid
 from lifecycle.core.ids import new_id
@@ -29,7 +29,13 @@ def send_message(
     text: str,
     html: str | None,
     user_id: uuid.UUID | None = None,
+    contact_id: uuid.UUID | None = None,
     card_id: uuid.UUID | None = None,
+    visit_id: int | None = None,
+    request_id: uuid.UUID | None = None,
+    thread: str | None = None,
+    reply_to: str | None = None,
+    cause: str | None = None,
     resend_if_unsure: bool = False,
     send_after: datetime | None = None,
 ) -> OutboxMessage:
@@ -40,12 +46,20 @@ def send_message(
         to_address: one plain address.
         to_name, subject: control characters and line ends become spaces.
         text, html: the two bodies; secrets in them are placeholders (see `sealed.py`).
+        visit_id: the move that owes it; taking the move back cancels it while it is held.
+        thread: messages with the same one are shown together by mail programs.
+        reply_to: who reads an answer, if not the installation's own address.
+        cause: what owes it; a second message for the same cause is not made.
         resend_if_unsure: send again, under the same Message-ID, when nobody knows whether it arrived.
         send_after: hold it until then; until then it can be cancelled.
 
     Raises:
         Invalid: the address could not stand in a header.
     """
+    if cause is not None:
+        made = db.session.scalar(sa.select(OutboxMessage).where(OutboxMessage.cause == cause))
+        if made is not None:
+            return made
     message_id = new_id()
     message = OutboxMessage(
         id=message_id,
@@ -60,10 +74,20 @@ def send_message(
         resend_if_unsure=resend_if_unsure,
         next_attempt_at=send_after or now(),
         user_id=user_id,
+        contact_id=contact_id,
         card_id=card_id,
+        visit_id=visit_id,
+        request_id=request_id,
+        thread=thread,
+        reply_to=_address(reply_to) if reply_to else None,
+        cause=cause,
+        created_at=now(),
     )
     db.session.add(message)
-    if send_after is None and not db.session.info.get(_QUEUED):
+    if is_pretending():
+        # It belongs to the past that is being told, and left then.
+        message.state, message.attempts, message.sent_at = "sent", 1, send_after or now()
+    elif send_after is None and not db.session.info.get(_QUEUED):
         # One job drains all that is due; many messages in one transaction need no more.
         enqueue_after_commit(URGENT, "jobs.outbox.deliver_due")
         db.session.info[_QUEUED] = True
@@ -72,13 +96,28 @@ def send_message(
 
 def cancel_message(message_id: uuid.UUID) -> bool:
     """Take back a message that has not left; return False when it is too late."""
-    cancelled = db.session.execute(
+    return _take_back(OutboxMessage.id == message_id) == 1
+
+
+def cancel_messages_of_visit(visit_id: int) -> int:
+    """Take back every message that a move owes and that has not left; return how many."""
+    return _take_back(OutboxMessage.visit_id == visit_id)
+
+
+def cancel_messages_of_request(request_id: uuid.UUID) -> int:
+    """Take back every message about a request that has not left; return how many."""
+    return _take_back(OutboxMessage.request_id == request_id)
+
+
+def _take_back(which: sa.ColumnElement[bool]) -> int:
+    cancelled = db.session.scalars(
         sa.update(OutboxMessage)
-        .where(OutboxMessage.id == message_id, OutboxMessage.state.in_(("held", "due")))
+        .where(which, OutboxMessage.state.in_(("held", "due")))
         .values(state="cancelled")
         .returning(OutboxMessage.id)
+        .execution_options(synchronize_session=False)
     )
-    return cancelled.scalar_one_or_none() is not None
+    return len(cancelled.all())
 
 
 def _address(text: str) -> str:

@@ -17,9 +17,11 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 from flask_mail import BadHeaderError
+from markupsafe import escape
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
+from lifecycle.core.killpoint import reach
 from lifecycle.records.mailer import Connection, Message, Refused, Unreachable, Unsure, mail
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.outbox.sealed import fill_in
@@ -37,6 +39,8 @@ DELAYS = (
 # Older than this, whoever held the message is gone. Handing over takes a minute at most (see `mailer.py`).
 CLAIM_LASTS = timedelta(seconds=30)
 HAND_OVER_LASTS = timedelta(seconds=100)
+# Where the frame of a letter lets a line in (templates/emails/layout.html).
+ADDED_LINE_PLACE = "<!-- added line -->"
 _LEFT_UNSURE = "The connection was lost after the message was handed over."
 
 
@@ -92,14 +96,7 @@ def deliver_due(
 
 def count_due() -> int:
     """Return how many messages wait for a deliverer right now."""
-    return (
-        db.session.scalar(
-            sa.select(sa.func.count()).where(
-                OutboxMessage.state.in_(("due", "held")), OutboxMessage.next_attempt_at <= now()
-            )
-        )
-        or 0
-    )
+    return db.session.scalar(sa.select(sa.func.count()).where(*_waits_for_us())) or 0
 
 
 def settle_abandoned() -> int:
@@ -129,11 +126,19 @@ def settle_abandoned() -> int:
     return len(abandoned)
 
 
+def _waits_for_us() -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        OutboxMessage.state.in_(("due", "held")),
+        OutboxMessage.next_attempt_at <= now(),
+        OutboxMessage.held_by.is_(None),
+    )
+
+
 def _claim() -> _Claimed | None:
     with transaction():
         row = db.session.scalar(
             sa.select(OutboxMessage)
-            .where(OutboxMessage.state.in_(("due", "held")), OutboxMessage.next_attempt_at <= now())
+            .where(*_waits_for_us())
             .order_by(OutboxMessage.next_attempt_at)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -148,7 +153,9 @@ def _claim() -> _Claimed | None:
 
 
 def _hand_over(claimed: _Claimed, connection: Connection) -> None:
+    reach("claimed")
     connection.hand_over(claimed.message, before_data=lambda: _begin_handing_over(claimed))
+    reach("after 250")
     with transaction():
         # The sweeper may have given up on us; now it is known.
         _change(
@@ -160,6 +167,7 @@ def _begin_handing_over(claimed: _Claimed) -> None:
     with transaction():
         if not _change(claimed, from_states=("claimed",), state="handing_over", claimed_at=now()):
             raise _NotOurs
+    reach("before DATA")
 
 
 def _settle(claimed: _Claimed, error: Exception) -> None:
@@ -232,13 +240,31 @@ def _change(claimed: _Claimed, *, from_states: tuple[str, ...], **values: object
 
 
 def _as_mail(row: OutboxMessage) -> Message:
+    headers = {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
+    if row.thread is not None:
+        # One made-up first message for the whole thread: mail programs gather what answers the same one.
+        domain = row.message_id.rpartition("@")[2].rstrip(">")
+        headers["References"] = headers["In-Reply-To"] = f"<{row.thread}@{domain}>"
+    text, html = with_added_line(row)
     message = Message(
         subject=row.subject,
         recipients=[(row.to_name, row.to_address) if row.to_name else row.to_address],
-        body=fill_in(row.text_body),
-        html=fill_in(row.html_body) if row.html_body is not None else None,
+        body=fill_in(text),
+        html=fill_in(html) if html is not None else None,
         date=now().timestamp(),
-        extra_headers={"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"},
+        reply_to=row.reply_to,
+        extra_headers=headers,
     )
     message.msgId = row.message_id
     return message
+
+
+def with_added_line(row: OutboxMessage) -> tuple[str, str | None]:
+    """Return text and HTML of a message with the line that somebody added on top (E27)."""
+    if not row.added_line:
+        return row.text_body, row.html_body
+    html = row.html_body
+    if html is not None:
+        line = f'<p style="margin:0 0 16px;font-size:16px;line-height:24px">{escape(row.added_line)}</p>'
+        html = html.replace(ADDED_LINE_PLACE, f"{line}{ADDED_LINE_PLACE}", 1)
+    return f"{row.added_line}\n\n{row.text_body}", html

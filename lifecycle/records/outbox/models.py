@@ -59,6 +59,7 @@ class OutboxMessage(Model):
     visit_id: Mapped[int | None] = mapped_column(ForeignKey("stage_visits.id"))
     request_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("client_requests.id"))
     thread: Mapped[str | None]
+    reply_to: Mapped[str | None]
     cause: Mapped[str | None] = mapped_column(unique=True)
     added_line: Mapped[str | None]
     added_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))

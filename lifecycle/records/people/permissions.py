@@ -21,6 +21,11 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "cards.override": _LEADS,
     "accounts.edit": _STAFF,
     "comments.write": _STAFF,
+    "client_requests.ask": _STAFF,
+    # The client's own acts, which nobody who works here can do for them (W7, W16).
+    "client_requests.answer": frozenset({"client"}),
+    "automation.read": _STAFF,
+    "automation.manage": _LEADS,
     "imports.run": _LEADS,
     "evidence.verify": _LEADS,
     "playbooks.read": _EVERYBODY,
@@ -33,6 +38,7 @@ _WHO = {
     _LEADS: "managers and administrators",
     _ADMINS: "administrators",
     _EVERYBODY: "people who are logged in",
+    frozenset({"client"}): "the client's own contact",
 }
 
 

@@ -18,8 +18,10 @@ KINDS = ("request", "task", "sla", "handoff", "meeting", "series")
 class Reminder(Model):
     """One time to remind of one subject (E15): `request:<id>`, `task:<id>`, `sla:<visit id>` and so on.
 
-    The unique key is the promise that it fires once for its subject, step and due time (R7). `cancelled` is
-    for what was done in time, `skipped` for what was overtaken while nobody was there to send it.
+    A reminder is a question asked at its time: is this still open, and still due when it was planned for
+    (`basis_at`)? So it stops the moment the thing is done, whoever did it and however, and nothing has to
+    remember to call it off. The unique key is the promise that it fires once for its subject, step and due
+    time (R7). `cancelled`: there was no need any more; `skipped`: overtaken while nobody was there to send it.
     """
 
     __tablename__ = "reminders"
@@ -39,6 +41,7 @@ class Reminder(Model):
     step: Mapped[str]
     says: Mapped[str | None]
     due_at: Mapped[datetime]
+    basis_at: Mapped[datetime]
     state: Mapped[str] = mapped_column(default="pending")
     settled_at: Mapped[datetime | None]
     outcome: Mapped[str | None]

@@ -1,0 +1,1 @@
+"""Performing what rules have been set off to do, after the change that set them off is safe (E12)."""

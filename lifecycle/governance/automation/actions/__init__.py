@@ -1,0 +1,1 @@
+"""How each action of a rule is done; one file each, named after its keyword."""

@@ -1,0 +1,28 @@
+"""`ask_approval`: put the approval that the stage's gate asks for to its role."""
+
+from __future__ import annotations
+
+from lifecycle.governance.automation.actions.base import CHANNEL, Performing
+from lifecycle.governance.cards.edit import record_card_event
+from lifecycle.governance.gates.checks.approval import approval_key, approval_subject
+from lifecycle.governance.rules.actions import AskApprovalParams
+from lifecycle.work.approvals.record import request_approval
+
+
+def perform(doing: Performing, params: AskApprovalParams) -> str:
+    """Ask for it as the stage's own approval check would."""
+    subject = doing.subject
+    asked = approval_subject(subject, params.of)
+    request = request_approval(
+        subject.card.id,
+        subject.visit.id,
+        key=approval_key(subject.stage.key, params.by),
+        role=params.by,
+        needed=1,
+        subject=asked,
+        note=params.note or None,
+        actor=doing.actor,
+    )
+    data = {"request": request.id, "role": params.by, "of": asked, "hash": request.subject_hash}
+    record_card_event(subject, "card.approval.requested", doing.actor, CHANNEL, data, reason=request.note)
+    return f"Approval asked of {subject.playbook.name_of(params.by)}."

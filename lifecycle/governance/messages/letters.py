@@ -1,0 +1,152 @@
+"""A playbook's message made into a letter about one card: the same for sending and for looking at beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import current_app, render_template
+from markupsafe import Markup
+
+from lifecycle.governance.fields.values import show_value
+from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.language.model import CONTACT_RIGHTS, MessageDef
+from lifecycle.governance.messages.template import fill_html, fill_text
+from lifecycle.records.accounts.countries import country_name
+from lifecycle.records.accounts.models import Contact
+from lifecycle.records.outbox.letters import Letter
+from lifecycle.records.people.models import User
+
+TO_CLIENT = "You get this because you are {account}'s contact for it. Answer this message to reach {owner}."
+TO_STAFF = "You get this because of your department or your part in this card."
+
+
+@dataclass(frozen=True)
+class AboutRequest:
+    """What a message may say of a request; `link` opens it."""
+
+    name: str
+    link: str
+    due_at: datetime
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class _Part:
+    lines: tuple[str, ...] = ()
+    label: str = ""
+    link: str = ""
+
+
+def write_letter(
+    message: MessageDef,
+    subject: Subject,
+    *,
+    contact: Contact | None,
+    owner: User | None,
+    request: AboutRequest | None = None,
+    to_client: bool,
+) -> Letter:
+    """Return the message filled in for a card.
+
+    Raises:
+        Invalid: it speaks of a request and there is none, or another name has no value.
+    """
+    values = message_values(subject, contact, owner, request)
+    text = fill_text(message.text, values)
+    title = " ".join(fill_text(message.subject, values).split())
+    reason = TO_CLIENT if to_client else TO_STAFF
+    html = render_template(
+        "emails/playbook/body.html",
+        subject=title,
+        # The author's own markup: only values are escaped, and only administrators publish.
+        html=Markup(fill_html(message.html, values)) if message.html else None,  # noqa: S704
+        parts=_parts(text, request.link if request else None, request.name if request else ""),
+        reason=reason.format(account=subject.account.name, owner=owner.name if owner else "us"),
+        home=current_app.extensions["settings"].base_url,
+    )
+    return Letter(title, text.strip() + "\n", html)
+
+
+def _parts(text: str, link: str | None, name: str) -> list[_Part]:
+    """Return the paragraphs of a text; a line that is only the link becomes a button."""
+    found = []
+    for block in text.strip().split("\n\n"):
+        lines = tuple(line.strip() for line in block.strip().splitlines())
+        if link is not None and lines == (link,):
+            found.append(_Part(label=f"Open: {name}", link=link))
+        elif lines:
+            found.append(_Part(lines))
+    return found
+
+
+def message_values(
+    subject: Subject, contact: Contact | None, owner: User | None, request: AboutRequest | None = None
+) -> dict[str, Any]:
+    """Return the value of every place that a message may show, as people read it."""
+    card, account, playbook = subject.card, subject.account, subject.playbook
+    phase = playbook.phase_of(subject.stage)
+    on_card: dict[str, Any] = {
+        "title": card.title,
+        "value": f"{card.value_amount:,.2f}" if card.value_amount is not None else "",
+        "currency": card.value_currency or "",
+        "stage": subject.stage.name,
+        "days_in_stage": (subject.now - subject.began_at).days,
+    }
+    on_account: dict[str, Any] = {
+        "name": account.name,
+        "country": country_name(account.country) if account.country else "",
+        "segment": account.segment or "",
+    }
+    for definition in playbook.fields.values():
+        shown = show_field(subject, definition.key)
+        (on_card if definition.of == "card" else on_account)[definition.key] = shown
+    values: dict[str, Any] = {
+        "card": on_card,
+        "account": on_account,
+        "contact": _contact(contact, subject),
+        "owner": {"name": owner.name if owner else "", "email": owner.email if owner else ""},
+        "pipeline": {"name": subject.pipeline.name},
+        "stage": {"name": subject.stage.name},
+        "phase": {"name": phase.name if phase else ""},
+    }
+    if request is not None:
+        values["request"] = _request(request, subject)
+    return values
+
+
+def show_field(subject: Subject, key: str) -> str:
+    """Return a field's value as people read it; empty when it has none."""
+    definition = subject.playbook.fields[key]
+    value = subject.value(key)
+    if value is None:
+        return ""
+    if definition.is_column and key == "country":
+        return country_name(value)
+    return show_value(definition, value, subject.card.value_currency)
+
+
+def _contact(contact: Contact | None, subject: Subject) -> Mapping[str, str]:
+    if contact is None:
+        return {"name": subject.account.name, "first_name": subject.account.name, "email": ""}
+    first = contact.name.split()[0] if contact.name.split() else contact.name
+    return {"name": contact.name, "first_name": first, "email": contact.email or ""}
+
+
+def _request(request: AboutRequest, subject: Subject) -> Mapping[str, str]:
+    calendar = next(iter(subject.playbook.calendars.values()), None)
+    zone = ZoneInfo(calendar.time_zone) if calendar else ZoneInfo("UTC")
+    return {
+        "name": request.name,
+        "link": request.link,
+        "due": request.due_at.astimezone(zone).strftime("%-d %B %Y"),
+        "reason": request.reason or "",
+    }
+
+
+def rights_in_words(rights: list[str]) -> str:
+    """Return a contact's rights as people read them."""
+    return ", ".join(CONTACT_RIGHTS[right] for right in rights if right in CONTACT_RIGHTS)

@@ -1,0 +1,330 @@
+"""What the client does with a request: open, save, accept, submit, decline, say that they are stuck.
+
+The door finds the link and holds the card (`answering`); each function here is one act of the person at
+the other end, who is known by the link alone.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from lifecycle.core.clock import now
+from lifecycle.core.db import db
+from lifecycle.core.errors import Conflict, Invalid, NotFound
+from lifecycle.core.tokens import hash_token
+from lifecycle.governance.cards.change import changing_card
+from lifecycle.governance.cards.edit import record_card_event, set_fields
+from lifecycle.governance.fields.values import ValueRefused, clean_text, read_value
+from lifecycle.governance.gates.checks.client import is_changed
+from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.language.model import ClientRequestDef
+from lifecycle.governance.requests.ask import describe, get_definition, get_request, let_the_clock_run
+from lifecycle.records.accounts.models import Contact
+from lifecycle.records.evidence.log import canonical_text
+from lifecycle.records.files.models import StoredFile
+from lifecycle.records.inbox.record import tell
+from lifecycle.records.people.actor import Actor
+from lifecycle.work.attachments import record as attachments
+from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientLink, ClientRequest
+
+CHANNEL = "client link"
+MOST_FILES = 20
+LONGEST_REASON = 2_000
+GONE = "This link does not open anything. It may have expired, or a newer one took its place."
+_REPEATED = "This has been answered already. Nothing was changed."
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A link that works: the request it opens, and for whom."""
+
+    link: ClientLink
+    request: ClientRequest
+    contact: Contact
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A held card with the request that a client is about to answer."""
+
+    subject: Subject
+    request: ClientRequest
+    definition: ClientRequestDef
+    contact: Contact
+    actor: Actor
+
+
+def find_opened(token: str) -> Opened:
+    """Return what a link's token opens; reads only.
+
+    Raises:
+        NotFound: unknown, expired, revoked, or its request is closed: the answer is the same for all.
+    """
+    row = db.session.execute(
+        sa.select(ClientLink, ClientRequest, Contact)
+        .join(ClientRequest, ClientRequest.id == ClientLink.request_id)
+        .join(Contact, Contact.id == ClientLink.contact_id)
+        .where(ClientLink.token_hash == hash_token(token))
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if row is None or not _works(*row):
+        raise NotFound(GONE)
+    return Opened(*row)
+
+
+def _works(link: ClientLink, request: ClientRequest, contact: Contact) -> bool:
+    return (
+        link.revoked_at is None
+        and link.expires_at > now()
+        and request.closed_at is None
+        and contact.archived_at is None
+    )
+
+
+@contextmanager
+def answering(token: str) -> Iterator[Answering]:
+    """Hold the card of a link while its client acts, in the caller's transaction.
+
+    Raises:
+        NotFound: the link opens nothing (any more).
+        Invalid: the card was closed or archived.
+    """
+    opened = find_opened(token)
+    actor = Actor(user_id=None, name=opened.contact.name, role="client", kind="client")
+    with changing_card(opened.request.card_id, actor, permission="client_requests.answer") as subject:
+        request = get_request(subject, opened.request.id)
+        link = db.session.get(ClientLink, opened.link.id, populate_existing=True)
+        contact = db.session.get(Contact, opened.contact.id, populate_existing=True)
+        # Asked again under the lock: it may have been revoked while we waited for the card.
+        if link is None or contact is None or not _works(link, request, contact):
+            raise NotFound(GONE)
+        link.last_used_at = now()
+        yield Answering(subject, request, get_definition(subject, request), contact, actor)
+        subject.card.client_status = request.status
+
+
+def open_request(held: Answering) -> None:
+    """Note that a person has opened it: somebody pressed a button, which no scanner does."""
+    if held.request.status == "asked":
+        held.request.status, held.request.opened_at = "opened", now()
+        _record(held, "card.request.opened")
+
+
+def save_draft(held: Answering, typed: Mapping[str, Any]) -> None:
+    """Keep what was typed so far, as it was typed; nothing is checked yet."""
+    _require_open(held)
+    kept = {question.key: typed[question.key] for question in held.definition.asks if question.key in typed}
+    held.request.answers = {**held.request.answers, **kept}
+    if held.request.status in ("asked", "opened"):
+        held.request.status, held.request.opened_at = "in_progress", held.request.opened_at or now()
+
+
+def answer_request(
+    held: Answering,
+    typed: Mapping[str, Any],
+    *,
+    files: Sequence[StoredFile],
+    signer: str,
+    position: str,
+    agrees: bool,
+    came_from: Mapping[str, str],
+    seen_hash: str,
+) -> None:
+    """Take the client's yes, or what they submit, with its proof.
+
+    Args:
+        signer, position: who answers, as they write it themselves.
+        agrees: whether they ticked the sentence they agree to.
+        came_from: address and user agent, kept with the proof.
+        seen_hash: the hash of what their page showed; another one means that it changed meanwhile.
+
+    Raises:
+        Invalid: something is missing, by field; Conflict: what they saw has changed, or it is answered.
+    """
+    _require_open(held)
+    request, subject = held.request, held.subject
+    if seen_hash != request.shown_hash or is_changed(subject, request):
+        raise Conflict(
+            "What this page showed has been changed by us meanwhile. Nothing was sent; "
+            "we will send you the new version."
+        )
+    values, fields = _read(held, typed)
+    _check_signature(held, files, signer, position, agrees)
+    at = now()
+    is_accepted = held.definition.answer == "accept"
+    request.answers = values
+    request.files = [*request.files, *({"id": str(file.id), "name": file.name} for file in files)]
+    request.answered_at, request.stuck_reason = at, None
+    request.proof = {
+        "at": at.isoformat(),
+        "name": clean_text(signer)[:120],
+        "position": clean_text(position)[:120],
+        "contact": {"id": str(held.contact.id), "name": held.contact.name, "email": held.contact.email},
+        "consent": request.consent,
+        "shown": request.shown,
+        "shown_hash": request.shown_hash,
+        "documents": request.documents,
+        "address": came_from.get("address", ""),
+        "user_agent": came_from.get("user_agent", "")[:400],
+    }
+    request.status = "accepted" if is_accepted else "submitted"
+    request.decided_at = at if is_accepted else None
+    for file in files:
+        _attach(held, file)
+    if fields:
+        set_fields(subject, fields, held.actor, CHANNEL)
+    db.session.flush()
+    data = {"proof": request.proof, "answers": values, "files": request.files}
+    _record(held, "card.request.accepted" if is_accepted else "card.request.submitted", data)
+    let_the_clock_run(subject, held.actor)
+    _tell_owner(
+        held,
+        f"{held.contact.name} {'accepted' if is_accepted else 'submitted'} {request.name}",
+        act=not is_accepted,
+    )
+
+
+def decline_request(held: Answering, reason: str) -> None:
+    """Take the client's no, with why.
+
+    Raises:
+        Invalid: no reason; Conflict: it is answered already.
+    """
+    _require_open(held)
+    text = _reason(reason, "Say why, so that we can put it right.")
+    request = held.request
+    request.status, request.reason, request.answered_at = "declined", text, now()
+    db.session.flush()
+    _record(held, "card.request.declined", reason=text)
+    let_the_clock_run(held.subject, held.actor)
+    _tell_owner(held, f"{held.contact.name} declined {request.name}", act=True, body=text)
+
+
+def say_stuck(held: Answering, reason: str) -> None:
+    """Let the client say that they cannot go on, and why; the request stays open.
+
+    Raises:
+        Invalid: no reason; Conflict: it is answered already.
+    """
+    _require_open(held)
+    text = _reason(reason, "Say what keeps you from going on.")
+    held.request.stuck_reason, held.request.stuck_at = text, now()
+    _record(held, "card.request.stuck", reason=text)
+    _tell_owner(held, f"{held.contact.name} is stuck with {held.request.name}", act=True, body=text)
+
+
+def _require_open(held: Answering) -> None:
+    if held.request.status not in WAITING_STATUSES:
+        raise Conflict(_REPEATED)
+
+
+def _reason(text: str, missing: str) -> str:
+    cleaned = clean_text(text, keep_lines=True)
+    if not cleaned:
+        raise Invalid(missing, {"reason": missing})
+    if len(cleaned) > LONGEST_REASON:
+        sentence = f"At most {LONGEST_REASON:,} characters; this has {len(cleaned):,}."
+        raise Invalid(sentence, {"reason": sentence})
+    return cleaned
+
+
+def _read(held: Answering, typed: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    values: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    for question in held.definition.asks:
+        definition = held.subject.playbook.fields.get(question.saves) if question.saves else None
+        try:
+            value = read_value(question, typed.get(question.key))
+            if definition is not None and value is not None:
+                value = read_value(definition, value)
+        except ValueRefused as refusal:
+            errors[question.key] = str(refusal)
+            continue
+        if value is None:
+            if question.required:
+                errors[question.key] = f"{question.name} must be answered."
+            continue
+        values[question.key] = value
+        if definition is not None:
+            fields[definition.key] = value
+    if errors:
+        raise Invalid(" ".join(errors.values()), errors)
+    return values, fields
+
+
+def _check_signature(
+    held: Answering, files: Sequence[StoredFile], signer: str, position: str, agrees: bool
+) -> None:
+    errors: dict[str, str] = {}
+    if not clean_text(signer):
+        errors["signer"] = "Write your name."
+    if held.request.consent and not agrees:
+        errors["agrees"] = "Tick the sentence to agree."
+    if held.definition.must_attach and not files and not held.request.files:
+        errors["files"] = "Attach the file."
+    if len(files) + len(held.request.files) > MOST_FILES:
+        errors["files"] = f"At most {MOST_FILES} files."
+    if errors:
+        raise Invalid(" ".join(errors.values()), errors)
+
+
+def _attach(held: Answering, file: StoredFile) -> None:
+    key = held.definition.attach
+    if key is None:
+        raise Invalid("Nothing can be sent along here.", {"files": "Nothing can be sent along here."})
+    item = attachments.attach(
+        held.subject.card.id,
+        held.subject.visit.id,
+        held.actor,
+        key=key,
+        kind="file",
+        title=file.name,
+        file_id=file.id,
+    )
+    data = {**attachments.describe(item), "name": held.subject.playbook.evidence[key].name}
+    record_card_event(held.subject, "card.evidence.added", held.actor, CHANNEL, data)
+
+
+def _record(
+    held: Answering, kind: str, data: Mapping[str, Any] | None = None, reason: str | None = None
+) -> None:
+    by = {"contact": {"id": held.contact.id, "name": held.contact.name, "email": held.contact.email}}
+    record_card_event(
+        held.subject,
+        kind,
+        held.actor,
+        CHANNEL,
+        {**describe(held.request), **by, **(data or {})},
+        reason=reason,
+    )
+
+
+def _tell_owner(held: Answering, title: str, *, act: bool, body: str | None = None) -> None:
+    card, request = held.subject.card, held.request
+    tell(
+        [card.owner_id],
+        title=title,
+        body=body,
+        tone="act" if act else "info",
+        link=f"/client-gates/{request.id}",
+        cause=f"request/{request.id}/{request.status}/{now().isoformat()}",
+        card_id=card.id,
+    )
+
+
+def canonical_proof(proof: Mapping[str, Any]) -> str:
+    """Return a proof in the one form in which it could be hashed again."""
+    return canonical_text(dict(proof))
+
+
+def file_of(request: ClientRequest, file_id: uuid.UUID) -> bool:
+    """Say whether a file is one that the request shows to its client, or that they sent."""
+    shown = {item.get("file") for item in request.documents} | {item.get("id") for item in request.files}
+    return str(file_id) in shown

@@ -1,0 +1,206 @@
+"""What staff do about a request: send it, remind, extend, accept or return what was submitted, revoke its links.
+
+Each takes a subject that `changing_card` holds.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from lifecycle.core.clock import now
+from lifecycle.core.db import db
+from lifecycle.core.errors import Conflict, Invalid
+from lifecycle.governance.cards.edit import record_card_event
+from lifecycle.governance.cards.waiting import start_waiting
+from lifecycle.governance.fields.values import clean_text
+from lifecycle.governance.gates.checks.client import is_changed
+from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.language.model import ReminderSeries
+from lifecycle.governance.requests.ask import (
+    LINK_LASTS,
+    close_request,
+    describe,
+    find_link,
+    get_definition,
+    get_request,
+    let_the_clock_run,
+    mail_about,
+    make_link,
+    open_request,
+    plan_for,
+    revoke_links,
+)
+from lifecycle.governance.sla.clock import due_after
+from lifecycle.records.accounts.contacts import create_contact
+from lifecycle.records.accounts.models import Contact
+from lifecycle.records.people.actor import Actor
+from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientLink, ClientRequest
+
+PAGE = "page"
+
+
+def ask_client(
+    subject: Subject,
+    actor: Actor,
+    key: str,
+    *,
+    contact_id: uuid.UUID | None = None,
+    name: str = "",
+    email: str = "",
+) -> ClientRequest:
+    """Ask the client, or ask again: the contact chosen, somebody named here, or whom the playbook means.
+
+    Raises:
+        Invalid: no such request, or nobody to ask.
+    """
+    gate = subject.stage.client_gate
+    ours = gate if gate is not None and gate.asks == key else None
+    request = open_request(
+        subject,
+        key,
+        actor=actor,
+        due_at=due_after(subject.playbook, subject.stage, now(), ours.due if ours else None),
+        to=ours.to if ours else None,
+        series=ours.reminders if ours else ReminderSeries(),
+        channel=PAGE,
+        contact=_chosen(subject, actor, contact_id, name, email),
+    )
+    if request.status == "not_asked":
+        sentence = "Nobody with an email address is known. Choose a contact, or name one here."
+        raise Invalid(sentence, {"email": sentence})
+    return request
+
+
+def _chosen(
+    subject: Subject, actor: Actor, contact_id: uuid.UUID | None, name: str, email: str
+) -> Contact | None:
+    if contact_id is not None:
+        contact = db.session.get(Contact, contact_id)
+        if contact is None or contact.account_id != subject.account.id or contact.archived_at is not None:
+            sentence = "Choose a contact of this account."
+            raise Invalid(sentence, {"contact": sentence})
+        return contact
+    if not email.strip():
+        return None
+    return create_contact(subject.account.id, {"name": name.strip() or email, "email": email}, actor=actor)
+
+
+def remind_client(subject: Subject, actor: Actor, request_id: uuid.UUID) -> None:
+    """Remind the client now.
+
+    Raises:
+        Invalid: they need not act, or nobody was asked.
+    """
+    request = _waiting(subject, request_id)
+    contact = _contact(request)
+    message = get_definition(subject, request).reminder or get_definition(subject, request).message
+    link = working_link(request, contact)
+    mail_about(
+        subject, request, contact, message, link, cause=f"request/{request.id}/by-hand/{now().isoformat()}"
+    )
+    data = {**describe(request), "to": {"name": contact.name, "email": contact.email}}
+    record_card_event(subject, "card.request.reminded", actor, PAGE, data)
+
+
+def working_link(request: ClientRequest, contact: Contact) -> ClientLink:
+    """Return a link that opens the request for a contact, a new one where none works any more."""
+    link = find_link(request.id)
+    return link if link is not None and link.contact_id == contact.id else make_link(request, contact)
+
+
+def extend_request(subject: Subject, actor: Actor, request_id: uuid.UUID, due_at: datetime) -> None:
+    """Give the client until another time; the reminders follow.
+
+    Raises:
+        Invalid: that time has passed, or the request is answered.
+    """
+    request = _waiting(subject, request_id)
+    if due_at <= now():
+        raise Invalid("Give a time to come.", {"due": "Give a time to come."})
+    before, request.due_at = request.due_at, due_at
+    link = find_link(request.id)
+    if link is not None:
+        link.expires_at = due_at + LINK_LASTS
+    gate = subject.stage.client_gate
+    plan_for(subject, request, gate.reminders if gate and gate.asks == request.key else ReminderSeries())
+    data = {**describe(request), "before": before, "due_at": due_at}
+    record_card_event(subject, "card.request.extended", actor, PAGE, data)
+
+
+def accept_submission(subject: Subject, actor: Actor, request_id: uuid.UUID) -> None:
+    """Accept what the client submitted.
+
+    Raises:
+        Conflict: nothing is submitted, or what they were shown has changed since.
+    """
+    request = _submitted(subject, request_id)
+    if is_changed(subject, request):
+        raise Conflict("What the client was shown has changed since. Ask them again instead.")
+    request.status, request.decided_at, request.decided_by = "accepted", now(), actor.user_id
+    subject.card.client_status = request.status
+    db.session.flush()
+    record_card_event(subject, "card.request.accepted", actor, PAGE, describe(request))
+
+
+def return_submission(subject: Subject, actor: Actor, request_id: uuid.UUID, reason: str) -> None:
+    """Return what the client submitted, saying what to mend; the clock waits for them again.
+
+    Raises:
+        Conflict: nothing is submitted; Invalid: no reason.
+    """
+    request = _submitted(subject, request_id)
+    text = clean_text(reason, keep_lines=True)[:2000]
+    if not text:
+        raise Invalid("Say what to mend.", {"reason": "Say what to mend."})
+    request.status, request.reason = "returned", text
+    request.decided_at, request.decided_by = now(), actor.user_id
+    subject.card.client_status = request.status
+    if not subject.card.waiting_on_client and subject.stage.is_open:
+        start_waiting(subject, actor, f"{request.name}: returned to the client")
+    record_card_event(subject, "card.request.returned", actor, PAGE, describe(request), reason=text)
+
+
+def revoke_request_links(subject: Subject, actor: Actor, request_id: uuid.UUID) -> None:
+    """Make every link of a request useless at once."""
+    request = get_request(subject, request_id)
+    count = revoke_links(request.id, now())
+    record_card_event(subject, "card.request.revoked", actor, PAGE, {**describe(request), "links": count})
+
+
+def withdraw_request(subject: Subject, actor: Actor, request_id: uuid.UUID) -> None:
+    """Take a request back; its links open nothing any more.
+
+    Raises:
+        Conflict: the client accepted it already.
+    """
+    request = get_request(subject, request_id)
+    if request.status == "accepted":
+        raise Conflict("The client has accepted this. It stays on record.")
+    if request.closed_at is not None:
+        return
+    close_request(request, "withdrawn", now())
+    subject.card.client_status = None
+    let_the_clock_run(subject, actor)
+    record_card_event(subject, "card.request.withdrawn", actor, PAGE, describe(request))
+
+
+def _waiting(subject: Subject, request_id: uuid.UUID) -> ClientRequest:
+    request = get_request(subject, request_id)
+    if request.closed_at is not None or request.status not in WAITING_STATUSES:
+        raise Conflict("The client need not act on this now. Nothing was changed.")
+    return request
+
+
+def _submitted(subject: Subject, request_id: uuid.UUID) -> ClientRequest:
+    request = get_request(subject, request_id)
+    if request.closed_at is not None or request.status != "submitted":
+        raise Conflict("Nothing is submitted that could be accepted or returned. Nothing was changed.")
+    return request
+
+
+def _contact(request: ClientRequest) -> Contact:
+    contact = db.session.get(Contact, request.contact_id) if request.contact_id else None
+    if contact is None or not contact.email:
+        raise Invalid("Nobody with an email address was asked. Ask again, and choose somebody.")
+    return contact
