@@ -7,6 +7,8 @@ from flask import Flask
 from lifecycle.blueprints.accounts import accounts
 from lifecycle.blueprints.boards import boards
 from lifecycle.blueprints.cards import cards
+from lifecycle.blueprints.client_gates import client_gates
+from lifecycle.blueprints.client_pages import client_pages
 from lifecycle.blueprints.evidence import evidence
 from lifecycle.blueprints.files import files
 from lifecycle.blueprints.health import health
@@ -31,6 +33,8 @@ def register_blueprints(app: Flask, settings: Settings) -> None:
     app.register_blueprint(files)
     app.register_blueprint(evidence)
     app.register_blueprint(imports)
+    app.register_blueprint(client_pages)
+    app.register_blueprint(client_gates)
     if settings.environment != "production":
         app.register_blueprint(mailbox)
         app.register_blueprint(styleguide)

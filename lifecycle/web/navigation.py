@@ -24,6 +24,7 @@ class NavigationItem:
 # label, endpoint, icon, permission
 _MAIN = (
     ("Boards", "boards.list_boards", "layout-kanban", "boards.read"),
+    ("Client gates", "client_gates.list_gates", "hourglass", "boards.read"),
     ("Accounts", "accounts.list_accounts", "building", "accounts.read"),
     ("Contacts", "accounts.list_contacts", "users", "accounts.read"),
     ("Playbooks", "playbooks.list_playbooks", "git-branch", "playbooks.read"),

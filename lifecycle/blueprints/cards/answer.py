@@ -22,7 +22,9 @@ from lifecycle.insight.boards.board import Touched, find_board, read_touched
 from lifecycle.insight.boards.filters import BoardFilter
 from lifecycle.insight.cards.gate import GateView, read_gate
 from lifecycle.insight.cards.page import may_decide, option_name, read_card_page, read_facts
+from lifecycle.insight.client_gates import STATUS_WORDS
 from lifecycle.records.evidence.timeline import timeline_of_card
+from lifecycle.records.outbox.states import STATE_WORDS
 from lifecycle.records.people.actor import Actor
 from lifecycle.web.access import current_actor
 from lifecycle.web.errors import answer_with_sentence
@@ -65,15 +67,22 @@ def change(
 
     A refusal is shown at its form, with everything that was typed.
     """
+
+    def hold_and_act(actor: Actor) -> None:
+        with changing_card(
+            card_id, actor, permission=permission, allow_closed=allow_closed, seen_version=seen_version
+        ) as subject:
+            act(subject, actor)
+
+    return change_by(card_id, hold_and_act)
+
+
+def change_by(card_id: uuid.UUID, act: Callable[[Actor], object]) -> ResponseReturnValue:
+    """Do something that holds what it needs itself, and answer as `change` does."""
     actor = current_actor()
     try:
-        with (
-            transaction(),
-            changing_card(
-                card_id, actor, permission=permission, allow_closed=allow_closed, seen_version=seen_version
-            ) as subject,
-        ):
-            act(subject, actor)
+        with transaction():
+            act(actor)
     except (Invalid, Conflict, NotPermitted) as refusal:
         errors = refusal.field_errors if isinstance(refusal, Invalid) else {}
         form = request.form.get("form", "")
@@ -190,6 +199,8 @@ def fix_context(actor: Actor) -> dict[str, Any]:
         "media": MEDIA,
         "may_decide": lambda approval: may_decide(approval, actor),
         "option_name": option_name,
+        "request_words": STATUS_WORDS.__getitem__,
+        "mail_states": STATE_WORDS,
         "fields_form": _fields_form,
     }
 

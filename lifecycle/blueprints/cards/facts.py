@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
 from lifecycle.blueprints.cards import cards
-from lifecycle.blueprints.cards.answer import change
+from lifecycle.blueprints.cards.answer import change, change_by
 from lifecycle.blueprints.cards.forms import AttachmentForm, DetailsForm, MeetingForm, NextActionForm
 from lifecycle.core.clock import now
 from lifecycle.core.errors import Invalid
@@ -28,6 +28,8 @@ from lifecycle.governance.cards.edit import (
 from lifecycle.governance.cards.waiting import start_waiting, stop_waiting
 from lifecycle.governance.cards.waivers import waive_check
 from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.handoffs.answer import hand_over_again
+from lifecycle.governance.requests.decide import ask_client
 from lifecycle.records.files.store import keep_file
 from lifecycle.records.people.actor import Actor
 from lifecycle.web.inputs import typed_values
@@ -282,6 +284,30 @@ def create_withdrawal(card_id: uuid.UUID, attachment_id: uuid.UUID) -> ResponseR
         proofs.withdraw_proof(subject, actor, attachment_id)
 
     return change(card_id, act)
+
+
+@cards.post("/cards/<uuid:card_id>/client-requests")
+def create_client_request(card_id: uuid.UUID) -> ResponseReturnValue:
+    """Ask the client for what a check names, now or again."""
+
+    def act(subject: Subject, actor: Actor) -> None:
+        ask_client(
+            subject,
+            actor,
+            request.form.get("request", ""),
+            contact_id=_uuid(request.form.get("contact")),
+            name=request.form.get("name", ""),
+            email=request.form.get("email", ""),
+        )
+
+    return change(card_id, act, permission="client_requests.ask")
+
+
+@cards.post("/cards/<uuid:card_id>/handoffs")
+def create_handoff(card_id: uuid.UUID) -> ResponseReturnValue:
+    """Hand the card's work over, now or again after it was returned."""
+    to_pipeline, note = request.form.get("to", ""), request.form.get("note", "")
+    return change_by(card_id, lambda actor: hand_over_again(card_id, to_pipeline, actor, note))
 
 
 @cards.post("/cards/<uuid:card_id>/waivers")

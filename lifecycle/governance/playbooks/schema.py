@@ -8,30 +8,42 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from lifecycle.governance.gates.checks.registry import check_types
-from lifecycle.governance.language.document import MessageDocument, PipelineDocument, PlaybookDocument
+from lifecycle.governance.language.document import (
+    ClientRequestDocument,
+    MessageDocument,
+    PipelineDocument,
+    PlaybookDocument,
+    RulesDocument,
+)
 from lifecycle.governance.playbooks.checks import params_model
+from lifecycle.governance.rules.actions import action_kinds
 
-_FILES = (PlaybookDocument, PipelineDocument, MessageDocument)
+_FILES = (PlaybookDocument, PipelineDocument, RulesDocument, MessageDocument, ClientRequestDocument)
+# What tells the files apart, in this order; what has none of these keys is a message.
+_TOLD_BY = (
+    ("playbook", "PlaybookDocument"),
+    ("pipeline", "PipelineDocument"),
+    ("rules", "RulesDocument"),
+    ("message", "ClientRequestDocument"),
+)
 
 
 def playbook_schema() -> dict[str, Any]:
-    """Return the schema; a file is a playbook, a pipeline or a message."""
+    """Return the schema; a file is a playbook, a pipeline, the rules, a request to a client or a message."""
     _, schema = models_json_schema(
         [(model, "validation") for model in _FILES], ref_template="#/$defs/{model}"
     )
     definitions: dict[str, Any] = {name: _lenient(each) for name, each in schema["$defs"].items()}
     _add_checks(definitions)
+    _add_actions(definitions)
+    choice: dict[str, Any] = {"$ref": "#/$defs/MessageDocument"}
+    for key, name in reversed(_TOLD_BY):
+        choice = {"if": {"required": [key]}, "then": {"$ref": f"#/$defs/{name}"}, "else": choice}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A file of a Lifecycle playbook",
         "type": "object",
-        "if": {"required": ["playbook"]},
-        "then": {"$ref": "#/$defs/PlaybookDocument"},
-        "else": {
-            "if": {"required": ["pipeline"]},
-            "then": {"$ref": "#/$defs/PipelineDocument"},
-            "else": {"$ref": "#/$defs/MessageDocument"},
-        },
+        **choice,
         "$defs": dict(sorted(definitions.items())),
     }
 
@@ -78,3 +90,16 @@ def _add_checks(definitions: dict[str, Any]) -> None:
             ],
         }
     check["oneOf"] = [{"required": [keyword]} for keyword in check_types()]
+
+
+def _add_actions(definitions: dict[str, Any]) -> None:
+    """Teach the schema of an action what each keyword needs."""
+    action = definitions["ActionDocument"]
+    action["additionalProperties"] = False
+    for keyword, kind in action_kinds().items():
+        schema = kind.model_json_schema(ref_template="#/$defs/{model}")
+        definitions.update(schema.pop("$defs", {}))
+        short = [{"type": "string"}, {"type": "array", "items": {"type": "string"}}] if kind.short else []
+        description = (kind.__doc__ or "").strip()
+        action["properties"][keyword] = {"description": description, "anyOf": [*short, _lenient(schema)]}
+    action["oneOf"] = [{"required": [keyword]} for keyword in action_kinds()]

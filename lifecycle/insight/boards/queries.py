@@ -32,6 +32,7 @@ _FACE = (
     Card.sla_due_at,
     Card.is_paused,
     Card.waiting_on_client,
+    Card.client_status,
     Card.gate_passed,
     Card.gate_total,
     Card.next_action,

@@ -16,6 +16,19 @@ from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.governance.sla.clock import SlaView, clock_start, view
 
 
+# What the face says of the request to the client; once it is accepted, the gate says so.
+CLIENT_WORDS = {
+    "not_asked": "Not asked",
+    "asked": "Asked",
+    "opened": "Opened",
+    "in_progress": "Begun",
+    "submitted": "To review",
+    "returned": "Returned",
+    "declined": "Declined",
+    "expired": "Expired",
+}
+
+
 @dataclass(frozen=True)
 class CardFace:
     """The face of a card; see templates/components/card_face.html."""
@@ -43,6 +56,7 @@ class CardFace:
     next_action_due_label: str
     next_action_state: str
     waiting_on_client: bool
+    client_status: str | None = None
     moved_by_initials: str | None = None
     order: int = 0
 
@@ -111,6 +125,7 @@ def card_face(row: Row[*tuple[Any, ...]], at: datetime, zone: ZoneInfo) -> CardF
         next_action_due_label=action_label,
         next_action_state=action_state,
         waiting_on_client=row.waiting_on_client,
+        client_status=CLIENT_WORDS.get(row.client_status or ""),
         order=row.board_order,
     )
 

@@ -13,6 +13,8 @@ from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.gates.way import Way, find_way, way_out_of_retired
 from lifecycle.governance.language.model import Question
 from lifecycle.governance.moves.outcome import Blocked
+from lifecycle.governance.playbooks.rules import ENTERED
+from lifecycle.governance.rules.actions import NotifyParams
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import can, holds_role
 
@@ -51,6 +53,7 @@ class GateView:
     refusal: str | None
     needs_reason: bool
     asks: tuple[Question, ...]
+    tells: list[str] = field(default_factory=list)
     answers: Mapping[str, Any] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
@@ -149,8 +152,40 @@ def _view(subject: Subject, way: Way, report: GateReport, actor: Actor, **typed:
         refusal=refusal,
         needs_reason=way.needs_reason,
         asks=way.asks,
+        tells=who_is_told(subject, way),
         **typed,
     )
+
+
+def who_is_told(subject: Subject, way: Way) -> list[str]:
+    """Return who will be told what when the card enters, in words (E27); conditions are left to the rules."""
+    playbook, found = subject.playbook, []
+    for rule in playbook.rules_on(ENTERED):
+        trigger = rule.trigger
+        here = not trigger.pipelines or subject.pipeline.key in trigger.pipelines
+        if not here or (trigger.stages and way.to_stage.key not in trigger.stages):
+            continue
+        for action in rule.actions:
+            if isinstance(action.params, NotifyParams):
+                found.append(_told(subject, action.params, is_certain=not (rule.when or action.when)))
+    gate = way.to_stage.client_gate
+    if gate is not None:
+        found.append(f"the client, by “{playbook.client_requests[gate.asks].name}”")
+    return found
+
+
+def _told(subject: Subject, params: NotifyParams, *, is_certain: bool) -> str:
+    playbook = subject.playbook
+    who = [playbook.name_of(key) for key in params.departments]
+    who += ["the owner"] if params.owner else []
+    who += ["the department's manager"] if params.manager else []
+    who += ["the client"] if params.client else []
+    words = ", ".join(who)
+    if params.message is not None:
+        words += (
+            f", by “{playbook.messages[params.message].subject.split('{{')[0].strip() or params.message}”"
+        )
+    return words if is_certain else f"perhaps {words}"
 
 
 def _most_urgent_first(results: tuple[CheckResult, ...]) -> list[CheckResult]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,7 @@ from lifecycle.records.accounts.countries import country_name
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.cards.models import SlaPause, StageVisit
 from lifecycle.records.files.models import StoredFile
+from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.models import User
 from lifecycle.records.people.permissions import can, holds_role
@@ -32,6 +34,10 @@ from lifecycle.records.playbooks.models import Pipeline, Stage
 from lifecycle.work.approvals.queries import Approval, approvals_by_card
 from lifecycle.work.attachments.models import Attachment
 from lifecycle.work.attachments.queries import attachments_by_card
+from lifecycle.work.client_requests.models import ClientRequest
+from lifecycle.work.client_requests.queries import requests_by_card
+from lifecycle.work.handoffs.models import Handoff
+from lifecycle.work.handoffs.queries import handoffs_by_card
 from lifecycle.work.meetings.models import Meeting
 from lifecycle.work.meetings.queries import meetings_by_card
 from lifecycle.work.tasks.models import Task
@@ -48,6 +54,8 @@ class CardFacts:
     attachments: list[Attachment]
     approvals: dict[str, Approval]
     files: dict[uuid.UUID, StoredFile]
+    requests: dict[str, ClientRequest]
+    handoffs: list[Handoff]
     contacts: list[Contact]
     people: list[tuple[uuid.UUID, str]]
 
@@ -58,6 +66,14 @@ class CardFacts:
     def meeting(self, meeting_id: str | None) -> Meeting | None:
         """Return the meeting with that id."""
         return next((meeting for meeting in self.meetings if str(meeting.id) == meeting_id), None)
+
+    def handoff(self, handoff_id: str | None) -> Handoff | None:
+        """Return the handoff with that id."""
+        return next((handoff for handoff in self.handoffs if str(handoff.id) == handoff_id), None)
+
+    def contact_name(self, contact_id: uuid.UUID | None) -> str:
+        """Return a contact's name; empty for nobody, or somebody archived."""
+        return next((contact.name for contact in self.contacts if contact.id == contact_id), "")
 
     def name_of(self, user_id: uuid.UUID | None) -> str:
         """Return a person's name; empty for nobody, or somebody who left."""
@@ -77,6 +93,7 @@ class ShownField:
 class ShownVisit:
     """One stay in a stage, for the history of a card."""
 
+    id: int
     stage: str
     entered_at: datetime
     left_at: datetime | None
@@ -106,6 +123,7 @@ class CardPage:
     contact: Contact | None
     pause: SlaPause | None
     visits: list[ShownVisit]
+    messages: Sequence[OutboxMessage]
     suggestion: SuggestionDef | None
     can_edit: bool
 
@@ -158,13 +176,14 @@ def read_card_page(card_id: uuid.UUID, actor: Actor) -> CardPage:
         contact=next((contact for contact in facts.contacts if contact.id == card.contact_id), None),
         pause=open_pause(subject.visit.id) if card.waiting_on_client else None,
         visits=_visits(card.id, at),
+        messages=_messages(card.id),
         suggestion=_suggestion(subject),
         can_edit=can(actor, "cards.edit"),
     )
 
 
 def read_facts(card_id: uuid.UUID, account_id: uuid.UUID) -> CardFacts:
-    """Return what was done for a card, and who can be chosen for it. Eight queries."""
+    """Return what was done for a card, and who can be chosen for it. Ten queries."""
     attachments = attachments_by_card([card_id]).get(card_id, [])
     file_ids = [item.file_id for item in attachments if item.file_id]
     files = db.session.scalars(select(StoredFile).where(StoredFile.id.in_(file_ids))).all()
@@ -175,6 +194,8 @@ def read_facts(card_id: uuid.UUID, account_id: uuid.UUID) -> CardFacts:
         attachments=attachments,
         approvals=approvals_by_card([card_id]).get(card_id, {}),
         files={file.id: file for file in files},
+        requests=requests_by_card([card_id]).get(card_id, {}),
+        handoffs=handoffs_by_card([card_id]).get(card_id, []),
         contacts=list(
             db.session.scalars(
                 select(Contact)
@@ -245,6 +266,7 @@ def _visits(card_id: uuid.UUID, at: datetime) -> list[ShownVisit]:
     )
     return [
         ShownVisit(
+            id=visit.id,
             stage=stage,
             entered_at=visit.entered_at,
             left_at=visit.left_at,
@@ -270,6 +292,17 @@ def _suggestion(subject: Subject) -> SuggestionDef | None:
         except ExpressionError:
             continue
     return None
+
+
+def _messages(card_id: uuid.UUID) -> Sequence[OutboxMessage]:
+    """Return the latest mail about a card, what has not left first."""
+    waits = OutboxMessage.state.in_(("held", "due", "claimed", "handing_over"))
+    return db.session.scalars(
+        select(OutboxMessage)
+        .where(OutboxMessage.card_id == card_id)
+        .order_by(waits.desc(), OutboxMessage.created_at.desc(), OutboxMessage.id.desc())
+        .limit(8)
+    ).all()
 
 
 def option_name(options: tuple[Option, ...], key: str | None) -> str:

@@ -34,6 +34,9 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
             "card.waiver.%",
             "card.import.%",
             "card.revision.%",
+            "card.handoff.%",
+            "card.sla.%",
+            "card.rule.%",
             "cards.withdrawn",
         ),
     ),
@@ -51,6 +54,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "comments": ("Comments", ("card.comment.%",)),
     "people": ("People", ("contact.%", "card.owner.%", "card.approval.%", "card.meeting.%")),
+    "client": ("Client", ("card.request.%",)),
     "messages": ("Messages", ("card.message.%", "message.%", "card.talk.%", "card.mail.%")),
 }
 
@@ -86,6 +90,26 @@ PHRASES: dict[str, Phrase] = {
     "card.approval.rejected": Phrase("ban", "rejected {card} as {role}", "breach"),
     "card.meeting.planned": Phrase("calendar", "planned a meeting for {card}: {name}"),
     "card.meeting.held": Phrase("calendar", "wrote the minutes of a meeting about {card}: {name}", "passed"),
+    "card.request.asked": Phrase("send", "asked the client of {card}: {name}", "client"),
+    "card.request.reminded": Phrase("bell", "reminded the client of {card}: {name}", "client"),
+    "card.request.opened": Phrase("eye", "opened “{name}” of {card}", "client"),
+    "card.request.submitted": Phrase("upload", "submitted “{name}” of {card}", "client"),
+    "card.request.accepted": Phrase("circle-check", "accepted “{name}” of {card}", "passed"),
+    "card.request.returned": Phrase("arrow-back-up", "returned “{name}” of {card} to the client", "soon"),
+    "card.request.declined": Phrase("ban", "declined “{name}” of {card}", "breach"),
+    "card.request.stuck": Phrase("hand-stop", "said they are stuck with “{name}” of {card}", "soon"),
+    "card.request.expired": Phrase("clock", "let “{name}” of {card} expire: no answer came", "soon"),
+    "card.request.extended": Phrase("calendar", "gave the client of {card} more time for “{name}”"),
+    "card.request.revoked": Phrase("link", "revoked the links of “{name}” of {card}"),
+    "card.request.withdrawn": Phrase("ban", "withdrew “{name}” of {card}"),
+    "card.handoff.offered": Phrase(
+        "arrow-right", "handed {card} over from {from_pipeline} to {to_pipeline}", "accent"
+    ),
+    "card.handoff.accepted": Phrase("circle-check", "accepted the handoff of {card}", "passed"),
+    "card.handoff.returned": Phrase("arrow-back-up", "returned the handoff of {card}", "soon"),
+    "card.sla.due_soon": Phrase("clock", "found {card} due soon", "soon"),
+    "card.sla.breached": Phrase("alert-triangle", "found {card} over its time", "breach"),
+    "card.sla.escalated": Phrase("alert-triangle", "escalated {card}: it is still over its time", "breach"),
     "cards.withdrawn": Phrase("trash", "withdrew an import"),
     "account.created": Phrase("building", "created the account {name}", "accent"),
     "account.changed": Phrase("pencil", "changed {changed} of the account"),
@@ -111,6 +135,9 @@ CHANNELS: dict[str, str] = {
     "sync": "by a sync",
     "command": "from the command line",
     "demo": "in the demo",
+    "client link": "by an emailed link",
+    "reminder": "by a reminder",
+    "handoff": "by a handoff",
 }
 
 # Columns of a card that an edit of its details names by key.

@@ -225,6 +225,8 @@ class _Reader:
             "changed": _listed([self._spoken(change.name) for change in changes]) or "something",
             "after": str(after.get("text") or EMPTY) if isinstance(after, dict) else "",
             "name": str(data.get("name") or data.get("title") or ""),
+            "from_pipeline": _words(str(data.get("from_pipeline") or "")).capitalize(),
+            "to_pipeline": _words(str(data.get("to_pipeline") or "")).capitalize(),
             "what": str(data.get("what") or "something"),
             "role": _words(str(data.get("role") or "somebody")),
             # `engaged.leave.field.pain`: its last part says what it is about.
@@ -312,6 +314,12 @@ def _work_notes(data: Mapping[str, Any]) -> Iterator[str]:
         yield f"By {data.get('how') or _words(str(data['medium']))}"
     if data.get("outcome"):
         yield f"Outcome: {_words(str(data['outcome']))}"
+    to = data.get("to")
+    if isinstance(to, dict) and to.get("email"):
+        yield f"To {to.get('name')} ({to.get('email')})"
+    proof = data.get("proof")
+    if isinstance(proof, dict) and proof.get("name"):
+        yield f"Answered by {proof['name']}" + (f", {proof['position']}" if proof.get("position") else "")
     if data.get("decisions"):
         yield f"Decided: {data['decisions']}"
     if isinstance(data.get("starts_at"), str):

@@ -56,7 +56,7 @@ stages:
       - checklist: dough
       - expression: { name: enough, holds: card.pieces > 10, says: Ten is too few., fix: [pieces] }
         waive: shop_manager
-  sold: { kind: won, asks: { wish: long_text } }
+  sold: { kind: won, asks: { wish: long_text }, notify: { client: yes, message: thanks } }
   lost: { kind: lost, asks: { reason: why_lost } }
 moves:
   - { from: every open stage, to: lost, kind: close }

@@ -1,0 +1,169 @@
+"""All client gates at once, and one with its status, owner, due date, reminders, notes, history and proof (E8)."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from lifecycle.blueprints.client_gates import client_gates
+from lifecycle.core.db import transaction
+from lifecycle.core.errors import Conflict, Invalid, Refusal
+from lifecycle.governance.cards.change import changing_card
+from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.requests import decide
+from lifecycle.insight.client_gates import FILTERS, list_client_gates, read_client_gate
+from lifecycle.records.outbox.states import STATE_WORDS
+from lifecycle.records.people.actor import Actor
+from lifecycle.records.people.permissions import can, require
+from lifecycle.web.access import current_actor
+from lifecycle.web.htmx import go_to
+from lifecycle.web.reader import reader_id, reader_zone
+
+
+@client_gates.get("/client-gates")
+def list_gates() -> ResponseReturnValue:
+    """List what is open with clients, the most urgent first."""
+    require(current_actor(), "boards.read")
+    chosen = request.args.get("status", "waiting")
+    chosen = chosen if chosen in FILTERS else "waiting"
+    mine = request.args.get("owner") == "me"
+    page = request.args.get("page", "1")
+    number = (
+        min(int(page), 10_000) if page.isascii() and page.isdigit() and len(page) < 6 and int(page) else 1
+    )
+    lines, counts, more = list_client_gates(chosen, owner=reader_id() if mine else None, page=number)
+    return render_template(
+        "client_gates/list.html",
+        lines=lines,
+        counts=counts,
+        more=more,
+        page=number,
+        chosen=chosen,
+        mine=mine,
+        filters=FILTERS,
+    )
+
+
+@client_gates.get("/client-gates/<uuid:request_id>")
+def show_gate(request_id: uuid.UUID) -> ResponseReturnValue:
+    """Show one request to a client."""
+    return _page(request_id)
+
+
+@client_gates.post("/client-gates/<uuid:request_id>/reminders")
+def create_reminder(request_id: uuid.UUID) -> ResponseReturnValue:
+    """Remind the client now."""
+    return _act(request_id, decide.remind_client, "A reminder is on its way.")
+
+
+@client_gates.post("/client-gates/<uuid:request_id>/extensions")
+def create_extension(request_id: uuid.UUID) -> ResponseReturnValue:
+    """Give the client more time."""
+
+    def extend(subject: Subject, actor: Actor, wanted: uuid.UUID) -> None:
+        decide.extend_request(subject, actor, wanted, _instant(request.form.get("due", "")))
+
+    return _act(request_id, extend, "The client has until then; reminders follow the new date.")
+
+
+@client_gates.post("/client-gates/<uuid:request_id>/acceptances")
+def create_acceptance(request_id: uuid.UUID) -> ResponseReturnValue:
+    """Accept what was submitted."""
+    return _act(request_id, decide.accept_submission, "Accepted.")
+
+
+@client_gates.post("/client-gates/<uuid:request_id>/returns")
+def create_return(request_id: uuid.UUID) -> ResponseReturnValue:
+    """Return what was submitted, saying what to mend."""
+
+    def send_back(subject: Subject, actor: Actor, wanted: uuid.UUID) -> None:
+        decide.return_submission(subject, actor, wanted, request.form.get("reason", ""))
+
+    return _act(request_id, send_back, "Returned to the client.")
+
+
+@client_gates.post("/client-gates/<uuid:request_id>/revocations")
+def create_revocation(request_id: uuid.UUID) -> ResponseReturnValue:
+    """Make all links of the request useless."""
+    return _act(request_id, decide.revoke_request_links, "No link opens it any more.")
+
+
+@client_gates.post("/client-gates/<uuid:request_id>/withdrawals")
+def create_withdrawal(request_id: uuid.UUID) -> ResponseReturnValue:
+    """Take the request back."""
+    return _act(request_id, decide.withdraw_request, "Withdrawn.")
+
+
+@client_gates.post("/client-gates/<uuid:request_id>/askings")
+def create_asking(request_id: uuid.UUID) -> ResponseReturnValue:
+    """Ask anew, with what is so now: the contact chosen, or somebody named here."""
+    asked = read_client_gate(request_id).request
+    new: list[uuid.UUID] = []
+
+    def ask(subject: Subject, actor: Actor, _wanted: uuid.UUID) -> None:
+        contact = request.form.get("contact", "")
+        made = decide.ask_client(
+            subject,
+            actor,
+            asked.key,
+            contact_id=uuid.UUID(contact) if _is_uuid(contact) else None,
+            name=request.form.get("name", ""),
+            email=request.form.get("email", ""),
+        )
+        new.append(made.id)
+
+    return _act(request_id, ask, "Asked.", leads_to=lambda: new[-1])
+
+
+def _act(
+    request_id: uuid.UUID,
+    act: Callable[[Subject, Actor, uuid.UUID], object],
+    said: str,
+    *,
+    leads_to: Callable[[], uuid.UUID] | None = None,
+) -> ResponseReturnValue:
+    actor = current_actor()
+    card_id = read_client_gate(request_id).request.card_id
+    try:
+        with transaction(), changing_card(card_id, actor, permission="client_requests.ask") as subject:
+            act(subject, actor, request_id)
+    except (Invalid, Conflict) as refusal:
+        return _page(request_id, refusal), refusal.status
+    flash(said, "passed")
+    return go_to(url_for("client_gates.show_gate", request_id=leads_to() if leads_to else request_id))
+
+
+def _page(request_id: uuid.UUID, refusal: Refusal | None = None) -> str:
+    actor = current_actor()
+    require(actor, "boards.read")
+    return render_template(
+        "client_gates/show.html",
+        gate=read_client_gate(request_id),
+        refusal=refusal,
+        errors=refusal.field_errors if isinstance(refusal, Invalid) else {},
+        typed=request.form,
+        can_act=can(actor, "client_requests.ask"),
+        state_words=STATE_WORDS,
+    )
+
+
+def _instant(text: str) -> datetime:
+    try:
+        local = datetime.fromisoformat(text)
+        if not 1900 <= local.year <= 2200:
+            raise ValueError
+    except ValueError:
+        raise Invalid("That is not a date and time.", {"due": "Give a date and time."}) from None
+    return local.replace(tzinfo=reader_zone()).astimezone(UTC)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
