@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from textwrap import indent
+from typing import Any
 
 from flask import Flask
 
@@ -49,8 +51,21 @@ meetings:
 """
 
 
-def lab(stages: str, moves: str = "", *, defaults: str = "{}", title: str = "") -> dict[str, str]:
-    """Return a playbook of one pipeline with these stages, and a won and a lost one behind them."""
+def lab(
+    stages: str,
+    moves: str = "",
+    *,
+    defaults: str = "{}",
+    title: str = "",
+    main: str = "",
+    files: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Return a playbook of one pipeline with these stages, and a won and a lost one behind them.
+
+    Args:
+        main: more of playbook.yaml.
+        files: further files by name, like `rules.yaml` and `messages/hello.yaml`.
+    """
     pipeline = f"""\
 pipeline: trials
 department: bench
@@ -64,11 +79,11 @@ moves:
   - {{ from: lost, to: first, kind: reopen, by: manager, asks: {{ because: text }} }}
 {indent(moves.strip(chr(10)), "  ")}
 """
-    main = _LAB + (f"purpose: {title}\n" if title else "")
-    return {"playbook.yaml": main, "trials.yaml": pipeline}
+    whole = _LAB + (f"purpose: {title}\n" if title else "") + main
+    return {"playbook.yaml": whole, "trials.yaml": pipeline, **(files or {})}
 
 
-def publish_lab(app: Flask, stages: str, moves: str = "", **more: str) -> Published:
+def publish_lab(app: Flask, stages: str, moves: str = "", **more: Any) -> Published:
     """Publish the lab with these stages; publishing it again makes a new revision."""
     with app.app_context(), transaction():
         return publish(lab(stages, moves, **more), SYSTEM)

@@ -31,6 +31,7 @@ class Card:
     next_action_due_label: str | None = "Thu 26 Nov"
     next_action_state: str = "ok"
     waiting_on_client: bool = False
+    client_status: str | None = None
     moved_by_initials: str | None = None
     visit_id: int = 1
     version: int = 1
@@ -153,6 +154,7 @@ CARDS = {
         gate_total=3,
         gate_blocked=1,
         waiting_on_client=True,
+        client_status="Opened",
         next_action="Client accepts plan and terms",
         next_action_due_label="Fri 27 Nov",
     ),

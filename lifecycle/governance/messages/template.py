@@ -36,7 +36,7 @@ _ALLOWED: Final = (
     nodes.Filter,
     nodes.Concat,
 )
-NOTHING: Final = "–"
+NOTHING: Final = "\u2013"
 """What stands for an empty value, so that no line ends in the air."""
 
 
@@ -134,7 +134,7 @@ def fill_html(text: str, values: Mapping[str, Any]) -> str:
 
 def _fill(text: str, values: Mapping[str, Any], *, is_html: bool) -> str:
     try:
-        return _compiled(text, is_html).render(dict(values))
+        return str(_compiled(text, is_html).render(dict(values)))
     except UndefinedError as error:
         raise Invalid(f"The message cannot be filled in: {error.message}.") from None
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from lifecycle.governance.language.document import (
     KEY,
     PLAYBOOK_KEY,
@@ -36,7 +38,10 @@ LIBRARY: Final = FilePath(__file__).resolve().parents[2] / "playbooks_library"
 
 MAIN_FILE: Final = "playbook.yaml"
 RULES_FILE: Final = "rules.yaml"
-FOLDERS: Final = {"messages": MessageDocument, "client_requests": ClientRequestDocument}
+FOLDERS: Final[dict[str, type[BaseModel]]] = {
+    "messages": MessageDocument,
+    "client_requests": ClientRequestDocument,
+}
 """What is written one thing a file, each named by its key, in a folder of its own."""
 
 
@@ -151,7 +156,13 @@ class _Loading:
         if self.errors or self.main is None:
             raise BrokenPlaybook(self.errors)
         pipelines = _in_order(self.main, self.pipelines)
-        content = Content(playbook=self.main, pipelines=pipelines, rules=self.rules, **self.files)
+        content = Content(
+            playbook=self.main,
+            pipelines=pipelines,
+            messages=self.files["messages"],
+            client_requests=self.files["client_requests"],
+            rules=self.rules,
+        )
         return Loaded(content, self.places)
 
     def _take_file(self, folder: str, key: str, source: Source) -> None:

@@ -10,6 +10,7 @@ from lifecycle.core.durations import Duration, parse_duration
 from lifecycle.core.expressions import Declared, Expression, ExpressionError, compile_expression
 from lifecycle.governance.language.document import KEY
 from lifecycle.governance.language.errors import Path, PlaybookError, nearest, shown
+from lifecycle.governance.language.names import EVENT_NAMES
 from lifecycle.governance.playbooks.load import Places
 
 GENERAL_ROLES: Final = ("admin", "manager", "member", "viewer")
@@ -80,6 +81,10 @@ class Names:
         return Names(
             self.findings, {**self.known, **{kind: list(keys) for kind, keys in more.items()}}, self.declared
         )
+
+    def with_event(self) -> Names:
+        """Return the same for conditions of rules, which may speak of the event that set them off."""
+        return Names(self.findings, self.known, {**self.declared, "event": EVENT_NAMES})
 
     def expect(self, kind: str, name: str | None, path: Path) -> bool:
         """Say whether there is such a thing; note it if not. None, nothing named, is as good as there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -152,7 +152,7 @@ def _rule(
     concerned = [each for each in pipelines if not written.pipeline or each.key in written.pipeline]
     stages = {stage.key for pipeline in concerned for stage in pipeline.stages}
     tasks = {task.key for pipeline in concerned for stage in pipeline.stages for task in stage.tasks}
-    inner = names.within({"stage": stages, "task": tasks})
+    inner = names.within({"stage": stages, "task": tasks}).with_event()
     for position, name in enumerate(written.stage):
         inner.expect("stage", name, (*path, "stage", position))
     return RuleDef(
@@ -165,22 +165,22 @@ def _rule(
 
 
 def _trigger(written: RuleDocument, fields: Mapping[str, FieldDef], names: Names, path: Path) -> TriggerDef:
-    where = {"pipelines": tuple(written.pipeline), "stages": tuple(written.stage)}
+    where = TriggerDef(pipelines=tuple(written.pipeline), stages=tuple(written.stage))
     said = [word for word in ("on", "at", "every") if getattr(written, word) is not None]
     if len(said) != 1:
         names.findings.note(path, "a rule waits for one thing", "write 'on:', 'at:' or 'every:'", key=True)
-        return TriggerDef(**where)
+        return where
     if written.on is not None:
         return _on(written, names, path, where)
     if written.every is not None:
         words = written.every
         found = names.findings.attempt((*path, "every"), lambda: parse_schedule(words))
         weekday, at = found or (None, 0)
-        return TriggerDef(at=at, weekday=weekday, **where)
+        return replace(where, at=at, weekday=weekday)
     return _at(written.at or "", fields, names, (*path, "at"), where)
 
 
-def _on(written: RuleDocument, names: Names, path: Path, where: dict[str, tuple[str, ...]]) -> TriggerDef:
+def _on(written: RuleDocument, names: Names, path: Path, where: TriggerDef) -> TriggerDef:
     word = EVENT_WORDS.get(written.on or "")
     if word is None:
         names.findings.note(
@@ -188,7 +188,7 @@ def _on(written: RuleDocument, names: Names, path: Path, where: dict[str, tuple[
             f"'{shown(written.on)}' is not something that happens",
             nearest(written.on or "", EVENT_WORDS),
         )
-        return TriggerDef(**where)
+        return where
     if written.of is not None:
         if word.of is None:
             names.findings.note(
@@ -196,11 +196,11 @@ def _on(written: RuleDocument, names: Names, path: Path, where: dict[str, tuple[
             )
         else:
             names.expect(word.of, written.of, (*path, "of"))
-    return TriggerDef(event=word.event, of=written.of, **where)
+    return replace(where, event=word.event, of=written.of)
 
 
 def _at(
-    words: str, fields: Mapping[str, FieldDef], names: Names, path: Path, where: dict[str, tuple[str, ...]]
+    words: str, fields: Mapping[str, FieldDef], names: Names, path: Path, where: TriggerDef
 ) -> TriggerDef:
     text = " ".join(words.split())
     step_words, _, field = text.rpartition(" ")
@@ -214,6 +214,6 @@ def _at(
             f"'{shown(field)}' is not a date field",
             nearest(field, dates) or "write '7 days before some_date'",
         )
-        return TriggerDef(**where)
+        return where
     step = names.findings.attempt(path, lambda: parse_step(step_words))
-    return TriggerDef(date_field=field, step=step, **where)
+    return replace(where, date_field=field, step=step)

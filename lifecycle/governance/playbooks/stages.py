@@ -150,7 +150,7 @@ class _Stage:
             client_gate=self._client_gate(written.client_gate),
             then_move=self._then_move(),
             notify=self._notify(),
-            on_enter=ActionCompiler(names).compiled(written.on_enter, (*path, "on_enter")),
+            on_enter=ActionCompiler(names.with_event()).compiled(written.on_enter, (*path, "on_enter")),
             escalate=self._escalate(),
             suggestions=self._suggestions(),
             wip_limit=written.limit,

@@ -138,6 +138,8 @@ def send_request(
         visit_id=subject.visit.id if undo_until else None,
     )
     subject.card.client_status = request.status
+    # Whom we deal with from now on, where nobody was named.
+    subject.card.contact_id = subject.card.contact_id or contact.id
     if not subject.card.waiting_on_client and subject.stage.is_open:
         start_waiting(subject, actor, f"{definition.name}: waits for {contact.name}")
     data = {

@@ -44,7 +44,6 @@ def settle_recipient(subject: Subject, right: str | None) -> Contact | None:
         actor=SYSTEM,
         channel="rule",
     )
-    subject.card.contact_id = subject.card.contact_id or contact.id
     return contact
 
 

@@ -48,4 +48,6 @@ def test_the_example_can_be_published_and_lacks_nothing():
     ],
 )
 def test_every_word_is_explained(word):
-    assert f"`{word}" in GUIDE or f"\n{word}:" in GUIDE or f" {word}:" in GUIDE, f"docs/playbooks.md does not explain '{word}'"
+    assert f"`{word}" in GUIDE or f"\n{word}:" in GUIDE or f" {word}:" in GUIDE, (
+        f"docs/playbooks.md does not explain '{word}'"
+    )

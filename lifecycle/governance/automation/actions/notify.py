@@ -61,7 +61,7 @@ def _tell_staff(doing: Performing, params: NotifyParams, staff: Sequence[uuid.UU
     people = db.session.scalars(sa.select(User).where(User.id.in_(staff)).order_by(User.name)).all()
     if params.message is not None:
         for person in people:
-            _mail(doing, params.message, person=person)
+            _mail(doing, params.message, person)
     names = [person.name for person in people if person.id in told or params.message]
     return ", ".join(names) or "nobody but who did it"
 
@@ -82,14 +82,13 @@ def _tell_client(doing: Performing, params: NotifyParams) -> str:
     contact = contact or settle_recipient(doing.subject, params.to)
     if contact is None or not contact.email:
         raise CannotDo("The client cannot be told: no contact with an email address is known.")
-    _mail(doing, params.message, contact=contact)
+    _mail(doing, params.message, contact)
     return f"{contact.name} ({contact.email})"
 
 
-def _mail(
-    doing: Performing, message: str, *, person: User | None = None, contact: Contact | None = None
-) -> None:
+def _mail(doing: Performing, message: str, to: User | Contact) -> None:
     subject = doing.subject
+    person, contact = (to, None) if isinstance(to, User) else (None, to)
     owner = db.session.get(User, subject.card.owner_id)
     reached = contact or settle_recipient(subject, None)
     definition = subject.playbook.messages[message]
@@ -103,8 +102,8 @@ def _mail(
     )
     send_message(
         f"playbook.{message}",
-        to_address=(person.email if person else contact.email or "") if person or contact else "",
-        to_name=person.name if person else contact.name if contact else None,
+        to_address=to.email or "",
+        to_name=to.name,
         subject=letter.subject,
         text=letter.text,
         html=letter.html,
@@ -136,13 +135,5 @@ def _about_request(doing: Performing, message: MessageDef, contact: Contact | No
         return AboutRequest(
             request.name, link_address(working_link(request, contact)), request.due_at, request.reason
         )
-    return AboutRequest(request.name, _home(link), request.due_at, request.reason)
-
-
-def _home(path: str) -> str:
-    return link_home() + path
-
-
-def link_home() -> str:
-    """Return the installation's address."""
-    return str(current_app.extensions["settings"].base_url)
+    home = current_app.extensions["settings"].base_url
+    return AboutRequest(request.name, home + link, request.due_at, request.reason)

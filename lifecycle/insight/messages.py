@@ -1,0 +1,422 @@
+"""Outgoing mail about cards, as staff read it: what waits, what left, what failed, and why each was written."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import aliased
+
+from lifecycle.core.clock import now
+from lifecycle.core.db import db
+from lifecycle.core.errors import NotFound
+from lifecycle.governance.automation.failures import rule_name
+from lifecycle.governance.messages.hold import ON_ITS_WAY, WAITING
+from lifecycle.governance.sla.alerts import BREACHED
+from lifecycle.records.accounts.models import Account
+from lifecycle.records.automation.models import RuleFiring
+from lifecycle.records.cards.models import Card
+from lifecycle.records.evidence.models import Event
+from lifecycle.records.outbox.models import OutboxMessage
+from lifecycle.records.people.models import User
+from lifecycle.records.reminders.models import Reminder
+from lifecycle.records.reminders.record import ESCALATE, EXPIRE
+from lifecycle.work.client_requests.models import ClientRequest
+
+PAGE: Final = 50
+# What a list can be narrowed to: its name in the address, and what people read.
+LISTS: Final = {
+    "": "All",
+    "waiting": "Waiting",
+    "held": "Held",
+    "sent": "Sent",
+    "failed": "Failed",
+    "unconfirmed": "Unconfirmed",
+    "cancelled": "Cancelled",
+}
+_PLACEHOLDER: Final = re.compile(r"\[\[token:[^\]\s]*\]\]")
+_HISTORY: Final = {
+    "card.message.held": "held it back",
+    "card.message.released": "let it go",
+    "card.message.cancelled": "cancelled it",
+    "card.message.line_added": "wrote the line on top",
+    "card.message.line_removed": "took the line on top away",
+    "card.message.resent": "sent it again",
+}
+# One reminder of each kind, and many of them.
+REMINDER_KINDS: Final = {
+    "request": ("Request to the client", "Requests to clients"),
+    "task": ("Task", "Tasks"),
+    "sla": ("SLA alert", "SLA alerts"),
+    "handoff": ("Handoff", "Handoffs"),
+    "meeting": ("Meeting", "Meetings"),
+    "series": ("Reminder by a rule", "Reminders by rules"),
+}
+_STEPS: Final = {ESCALATE: "escalated", EXPIRE: "expires", BREACHED: "over its time"}
+_holder = aliased(User)
+_COLUMNS: Final = (
+    OutboxMessage.id,
+    OutboxMessage.kind,
+    OutboxMessage.to_name,
+    OutboxMessage.to_address,
+    OutboxMessage.subject,
+    OutboxMessage.state,
+    OutboxMessage.attempts,
+    OutboxMessage.next_attempt_at,
+    OutboxMessage.sent_at,
+    OutboxMessage.last_error,
+    OutboxMessage.user_id,
+    OutboxMessage.visit_id,
+    OutboxMessage.request_id,
+    OutboxMessage.cause,
+    OutboxMessage.held_by,
+    OutboxMessage.resent_from,
+    OutboxMessage.created_at,
+    Card.id.label("card_id"),
+    Card.title.label("card_title"),
+    Account.id.label("account_id"),
+    Account.name.label("account_name"),
+    _holder.name.label("holder"),
+)
+
+
+@dataclass(frozen=True)
+class MessageState:
+    """Where a message stands, in words with an icon. `reason` is what the other side or the network said."""
+
+    key: str
+    words: str
+    icon: str
+    tone: str
+    reason: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The words, with the reason where there is one."""
+        return f"{self.words}: {self.reason}" if self.reason else self.words
+
+
+@dataclass(frozen=True)
+class Because:
+    """Why a message was written, and where one reads more about it."""
+
+    words: str
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class MessageLine:
+    """A message in a list; the `cause` is the engine's own name of why, the `because` that of people."""
+
+    id: uuid.UUID
+    subject: str
+    to_name: str
+    to_address: str
+    is_to_staff: bool
+    state: MessageState
+    because: Because
+    card_id: uuid.UUID
+    card_title: str
+    account_id: uuid.UUID
+    account_name: str
+    created_at: datetime
+    cause: str
+    visit_id: int | None
+    request_id: uuid.UUID | None
+    resent_from: uuid.UUID | None
+
+
+@dataclass(frozen=True)
+class PastAct:
+    """What somebody did about a message."""
+
+    by: str
+    words: str
+    at: datetime
+    line: str | None = None
+
+
+@dataclass(frozen=True)
+class MessagePage:
+    """One message with its text as it will be sent, every secret left out."""
+
+    line: MessageLine
+    text: str
+    added_line: str | None
+    added_by: str | None
+    attempts: int
+    reply_to: str | None
+    history: list[PastAct]
+    is_waiting: bool
+    is_held: bool
+    may_resend: bool
+
+
+def list_messages(
+    chosen: str, zone: ZoneInfo, *, card_id: uuid.UUID | None = None, page: int = 1
+) -> tuple[list[MessageLine], bool]:
+    """Return a page of mail about cards, the newest first, and whether there is more. Four queries at most.
+
+    Args:
+        chosen: a key of `LISTS`.
+    """
+    query = _lines().where(*_conditions(chosen))
+    if card_id is not None:
+        query = query.where(OutboxMessage.card_id == card_id)
+    query = query.order_by(OutboxMessage.created_at.desc(), OutboxMessage.id.desc())
+    rows = db.session.execute(query.limit(PAGE + 1).offset((page - 1) * PAGE)).all()
+    return _read(rows[:PAGE], zone), len(rows) > PAGE
+
+
+def messages_of_card(card_id: uuid.UUID, zone: ZoneInfo) -> list[MessageLine]:
+    """Return all mail about a card, in the order it was written."""
+    query = _lines().where(OutboxMessage.card_id == card_id)
+    return _read(db.session.execute(query.order_by(OutboxMessage.created_at, OutboxMessage.id)).all(), zone)
+
+
+def undelivered_messages(
+    zone: ZoneInfo, since: datetime, *where: sa.ColumnElement[bool], limit: int = 20
+) -> tuple[list[MessageLine], int]:
+    """Return mail that failed or is unconfirmed and was not sent again, the newest first, and how many there are."""
+    again = aliased(OutboxMessage)
+    query = (
+        _lines()
+        .add_columns(sa.func.count().over().label("listed_of"))
+        .where(
+            OutboxMessage.state.in_(("failed", "unconfirmed")),
+            OutboxMessage.created_at >= since,
+            ~sa.exists().where(again.card_id == OutboxMessage.card_id, again.resent_from == OutboxMessage.id),
+            *where,
+        )
+        .order_by(OutboxMessage.created_at.desc(), OutboxMessage.id.desc())
+        .limit(limit)
+    )
+    rows = db.session.execute(query).all()
+    return _read(rows, zone), rows[0].listed_of if rows else 0
+
+
+def read_message(message_id: uuid.UUID, zone: ZoneInfo) -> MessagePage:
+    """Return one message about a card.
+
+    Raises:
+        NotFound: there is none; mail about log-ins is not shown to anybody.
+    """
+    adder = aliased(User)
+    query = (
+        _lines()
+        .add_columns(
+            OutboxMessage.text_body,
+            OutboxMessage.added_line,
+            OutboxMessage.reply_to,
+            adder.name.label("adder"),
+        )
+        .outerjoin(adder, adder.id == OutboxMessage.added_by)
+        .where(OutboxMessage.id == message_id)
+    )
+    row = db.session.execute(query).one_or_none()
+    if row is None:
+        raise NotFound("There is no such message about a card.")
+    return MessagePage(
+        line=_read([row], zone)[0],
+        text=without_secrets(row.text_body),
+        added_line=row.added_line,
+        added_by=row.adder,
+        attempts=row.attempts,
+        reply_to=row.reply_to,
+        history=_history(row.card_id, message_id),
+        is_waiting=row.state in WAITING,
+        is_held=row.state in WAITING and row.held_by is not None,
+        may_resend=row.state not in ON_ITS_WAY,
+    )
+
+
+def without_secrets(text: str) -> str:
+    """Return a message's text with `[link]` for what opens something: only whom it is for may see that."""
+    return _PLACEHOLDER.sub("[link]", text)
+
+
+def clock_words(at: datetime, zone: ZoneInfo) -> str:
+    """Return a time as short as it is clear: `10:42` today, else with the day, else with the year."""
+    local, today = at.astimezone(zone), now().astimezone(zone).date()
+    if local.date() == today:
+        return f"{local:%H:%M}"
+    return f"{local:%-d %b, %H:%M}" if local.year == today.year else f"{local:%-d %b %Y, %H:%M}"
+
+
+def _conditions(chosen: str) -> list[sa.ColumnElement[bool]]:
+    if chosen == "waiting":
+        return [OutboxMessage.state.in_(ON_ITS_WAY)]
+    if chosen == "held":
+        return [OutboxMessage.state.in_(WAITING), OutboxMessage.held_by.is_not(None)]
+    return [OutboxMessage.state == chosen] if chosen else []
+
+
+def _lines() -> sa.Select[*tuple[Any, ...]]:
+    # Joined with its card, so that mail about passwords and invitations is never among them.
+    return (
+        sa.select(*_COLUMNS)
+        .join(Card, Card.id == OutboxMessage.card_id)
+        .join(Account, Account.id == Card.account_id)
+        .outerjoin(_holder, _holder.id == OutboxMessage.held_by)
+        .where(Card.withdrawn_at.is_(None))
+    )
+
+
+def _read(rows: Sequence[Any], zone: ZoneInfo) -> list[MessageLine]:
+    causes = _Causes(rows)
+    return [
+        MessageLine(
+            id=row.id,
+            subject=row.subject,
+            to_name=row.to_name or row.to_address,
+            to_address=row.to_address,
+            is_to_staff=row.user_id is not None,
+            state=_state(row, zone),
+            because=causes.of(row),
+            card_id=row.card_id,
+            card_title=row.card_title,
+            account_id=row.account_id,
+            account_name=row.account_name,
+            created_at=row.created_at,
+            cause=row.cause or "",
+            visit_id=row.visit_id,
+            request_id=row.request_id,
+            resent_from=row.resent_from,
+        )
+        for row in rows
+    ]
+
+
+def _state(row: Any, zone: ZoneInfo) -> MessageState:
+    if row.state in WAITING:
+        return _waiting(row, zone)
+    if row.state in ON_ITS_WAY:
+        return MessageState("sending", "Being sent", "send", "accent")
+    if row.state == "sent":
+        words = f"Sent {clock_words(row.sent_at, zone)}" if row.sent_at else "Sent"
+        return MessageState("sent", words, "circle-check", "passed")
+    if row.state == "failed":
+        return MessageState("failed", "Failed", "alert-triangle", "breach", row.last_error)
+    if row.state == "unconfirmed":
+        words = "Unconfirmed: nobody knows whether it arrived"
+        return MessageState("unconfirmed", words, "help", "soon")
+    return MessageState("cancelled", "Cancelled", "ban", "neutral")
+
+
+def _waiting(row: Any, zone: ZoneInfo) -> MessageState:
+    if row.held_by is not None:
+        return MessageState("held", f"Held by {row.holder or 'somebody'}", "hand-stop", "soon")
+    when = clock_words(row.next_attempt_at, zone)
+    if row.next_attempt_at <= now():
+        return MessageState("waiting", "About to leave", "clock", "neutral", row.last_error)
+    if row.attempts:
+        tried = "once" if row.attempts == 1 else f"{row.attempts} times"
+        return MessageState("waiting", f"Tried {tried}, again at {when}", "refresh", "soon", row.last_error)
+    return MessageState("waiting", f"Waits until {when}", "clock", "neutral")
+
+
+class _Causes:
+    """Why each of some messages was written, with the names that takes: three queries however many there are."""
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        causes = [_parts(row.cause) for row in rows]
+        self._firings = _by_id(
+            sa.select(
+                RuleFiring.id,
+                RuleFiring.rule_key,
+                RuleFiring.revision_id,
+                RuleFiring.card_id,
+                RuleFiring.visit_id,
+            ),
+            RuleFiring.id,
+            {named for kind, named in causes if kind == "firing" and named},
+        )
+        self._reminders = _by_id(
+            sa.select(Reminder.id, Reminder.kind, Reminder.step, Reminder.says),
+            Reminder.id,
+            {named for kind, named in causes if kind == "reminder" and named},
+        )
+        self._requests = _by_id(
+            sa.select(ClientRequest.id, ClientRequest.name),
+            ClientRequest.id,
+            {row.request_id for row in rows if row.request_id},
+        )
+
+    def of(self, row: Any) -> Because:
+        kind, named = _parts(row.cause)
+        if row.resent_from is not None:
+            return Because("Somebody sent an earlier message again", f"/messages/{row.resent_from}")
+        if kind == "firing" and named in self._firings:
+            firing = self._firings[named]
+            url = f"/cards/{firing.card_id}/visits/{firing.visit_id}"
+            return Because(f"Rule: {rule_name(firing.revision_id, firing.rule_key)}", url)
+        if kind == "reminder" and named in self._reminders:
+            return self._reminder(row, self._reminders[named])
+        if row.request_id in self._requests:
+            name = self._requests[row.request_id].name
+            url = f"/client-gates/{row.request_id}"
+            if kind == "renewal":
+                return Because(f"A new link to “{name}”, asked for by the client", url)
+            by_hand = (row.cause or "").partition("/by-hand/")[1]
+            return Because(f"{'Reminder by hand' if by_hand else 'Asks the client'}: {name}", url)
+        if row.kind == "meeting_outcome":
+            return Because("The minutes of a meeting")
+        return Because(row.kind.removeprefix("playbook.").replace("_", " ").capitalize())
+
+    def _reminder(self, row: Any, reminder: Any) -> Because:
+        step = step_words(reminder.step)
+        if row.request_id in self._requests:
+            name = self._requests[row.request_id].name
+            return Because(f"Reminder, {step}: {name}", f"/client-gates/{row.request_id}")
+        return Because(f"{REMINDER_KINDS[reminder.kind][0]}, {step}")
+
+
+def step_words(step: str) -> str:
+    """Return a step of a series as it reads within a sentence."""
+    return _STEPS.get(step, step)
+
+
+def _parts(cause: str | None) -> tuple[str, uuid.UUID | None]:
+    """Return what kind of cause it is, and the id that it names."""
+    kind, _, rest = (cause or "").partition("/")
+    try:
+        return kind, uuid.UUID(rest.partition("/")[0])
+    except ValueError:
+        return kind, None
+
+
+def _by_id(query: sa.Select[*tuple[Any, ...]], column: Any, ids: set[uuid.UUID]) -> Mapping[Any, Any]:
+    if not ids:
+        return {}
+    return {row.id: row for row in db.session.execute(query.where(column.in_(ids)))}
+
+
+def _history(card_id: uuid.UUID, message_id: uuid.UUID) -> list[PastAct]:
+    data = Event.body["data"]
+    rows = db.session.execute(
+        sa.select(Event.at, Event.kind, Event.body)
+        .where(
+            Event.card_id == card_id,
+            Event.kind.in_(_HISTORY),
+            sa.or_(
+                data["message"].astext == str(message_id),
+                data["resent_as"].astext == str(message_id),
+            ),
+        )
+        .order_by(Event.at, Event.id)
+    ).all()
+    found = []
+    for row in rows:
+        body = row.body["data"]
+        words = _HISTORY[row.kind]
+        if body.get("resent_as") == str(message_id):
+            words = "sent an earlier message again, as this one"
+        line = (body.get("changes") or {}).get("added_line", {}).get("after")
+        found.append(PastAct(str(row.body["actor"]["name"]), words, row.at, line))
+    return found
