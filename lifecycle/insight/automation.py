@@ -1,4 +1,4 @@
-"""The health of the automation: what failed and waits for somebody, what ran, what waits, what is due (E12, E13)."""
+"""The health of the automation: what failed and waits for somebody, what ran, and what waits (E12, E13)."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class AutomationHealth:
 
 
 def read_health(playbook: str | None, zone: ZoneInfo, *, rested: bool = False) -> AutomationHealth:
-    """Return how the automation fares, of one playbook or all. Ten queries and those of `undelivered_messages`.
+    """Return how the automation fares, of one playbook or all. At most twelve queries.
 
     Cards of withdrawn imports are out of every figure.
 

@@ -82,7 +82,7 @@ def list_due_reminders(until: datetime, *where: sa.ColumnElement[bool]) -> list[
 
 
 def _still_needed() -> sa.ColumnElement[bool]:
-    """Return whether a reminder will be sent as things stand: what it is about is open, and due as planned for.
+    """Return whether a reminder will be sent as things stand: what it is about is open and due as planned.
 
     Asked again when its time comes (governance/reminders/kinds.py); this is what one may expect until then.
     """

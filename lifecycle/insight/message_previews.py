@@ -110,7 +110,7 @@ def _filled_in(preview: MessagePreview, subject: Subject) -> MessagePreview:
     except Refusal as refusal:
         return replace(named, problem=refusal.sentence)
     except (ArithmeticError, TypeError, ValueError):
-        # A field is of another type in this revision than in the card's own, which it keeps until it is taken over.
+        # A field is of another type in this revision than in that which the card runs on.
         problem = (
             "A field of this card holds what the current revision does not understand. Choose another card."
         )

@@ -1,4 +1,4 @@
-"""Outgoing mail about cards, as staff read it: what waits, what left, what failed, and why each was written."""
+"""Outgoing mail about cards, as staff read it: what waits, what left, what failed, and why."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class MessageLine:
     subject: str
     to_name: str
     to_address: str
-    is_to_staff: bool
+    user_id: uuid.UUID | None
     state: MessageState
     because: Because
     card_id: uuid.UUID
@@ -130,6 +130,11 @@ class MessageLine:
     visit_id: int | None
     request_id: uuid.UUID | None
     resent_from: uuid.UUID | None
+
+    @property
+    def is_to_staff(self) -> bool:
+        """Whether it goes to somebody who works here."""
+        return self.user_id is not None
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,7 @@ def messages_of_card(card_id: uuid.UUID, zone: ZoneInfo) -> list[MessageLine]:
 def undelivered_messages(
     zone: ZoneInfo, since: datetime, *where: sa.ColumnElement[bool], limit: int = 20
 ) -> tuple[list[MessageLine], int]:
-    """Return mail that failed or is unconfirmed and was not sent again, the newest first, and how many there are."""
+    """Return mail that may not have arrived and was not sent again, the newest first, and how much it is."""
     again = aliased(OutboxMessage)
     query = (
         _lines()
@@ -276,7 +281,7 @@ def _read(rows: Sequence[Any], zone: ZoneInfo) -> list[MessageLine]:
             subject=row.subject,
             to_name=row.to_name or row.to_address,
             to_address=row.to_address,
-            is_to_staff=row.user_id is not None,
+            user_id=row.user_id,
             state=_state(row, zone),
             because=causes.of(row),
             card_id=row.card_id,
@@ -322,7 +327,7 @@ def _waiting(row: Any, zone: ZoneInfo) -> MessageState:
 
 
 class _Causes:
-    """Why each of some messages was written, with the names that takes: three queries however many there are."""
+    """Why each of some messages was written, in three queries however many there are."""
 
     def __init__(self, rows: Sequence[Any]) -> None:
         causes = [_parts(row.cause) for row in rows]

@@ -97,7 +97,7 @@ def write_line(message_id: uuid.UUID, actor: Actor, text: str) -> OutboxMessage:
     """Put one line of plain text on top of a message, in the place of an earlier one; no text takes it away.
 
     Raises:
-        NotFound, NotPermitted; Conflict: it has left or is leaving; Invalid: too long, or no text and no line.
+        NotFound, NotPermitted; Conflict: it has left or is leaving; Invalid: too long, or nothing to do.
     """
     line = one_line(text)
     if len(line) > LONGEST_LINE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -126,7 +126,17 @@ def show_field(subject: Subject, key: str) -> str:
         return ""
     if definition.is_column and key == "country":
         return country_name(value)
+    if definition.type == "date":
+        return _day(value)
     return show_value(definition, value, subject.card.value_currency)
+
+
+def _day(value: str) -> str:
+    try:
+        return date.fromisoformat(value).strftime("%-d %B %Y")
+    except ValueError:
+        # Kept under an older revision, as something else.
+        return str(value)
 
 
 def _contact(contact: Contact | None, subject: Subject) -> Mapping[str, str]:
