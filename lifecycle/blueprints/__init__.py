@@ -5,8 +5,10 @@ from __future__ import annotations
 from flask import Flask
 
 from lifecycle.blueprints.accounts import accounts
+from lifecycle.blueprints.automation import automation
 from lifecycle.blueprints.boards import boards
 from lifecycle.blueprints.cards import cards
+from lifecycle.blueprints.chains import chains
 from lifecycle.blueprints.client_gates import client_gates
 from lifecycle.blueprints.client_pages import client_pages
 from lifecycle.blueprints.evidence import evidence
@@ -14,6 +16,7 @@ from lifecycle.blueprints.files import files
 from lifecycle.blueprints.health import health
 from lifecycle.blueprints.imports import imports
 from lifecycle.blueprints.mailbox import mailbox
+from lifecycle.blueprints.messages import messages
 from lifecycle.blueprints.people import people
 from lifecycle.blueprints.playbooks import playbooks
 from lifecycle.blueprints.search import search
@@ -35,6 +38,9 @@ def register_blueprints(app: Flask, settings: Settings) -> None:
     app.register_blueprint(imports)
     app.register_blueprint(client_pages)
     app.register_blueprint(client_gates)
+    app.register_blueprint(automation)
+    app.register_blueprint(messages)
+    app.register_blueprint(chains)
     if settings.environment != "production":
         app.register_blueprint(mailbox)
         app.register_blueprint(styleguide)

@@ -19,6 +19,7 @@ from lifecycle.governance.playbooks.library import CurrentRevision, list_current
 from lifecycle.insight.boards.view import short_span
 from lifecycle.insight.due_reminders import AboutCard, DueReminder, count_due_reminders, list_due_reminders
 from lifecycle.insight.messages import MessageLine, clock_words, undelivered_messages
+from lifecycle.insight.rule_words import ActionResult, results_of, what_it_does
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.automation.models import RuleFiring
 from lifecycle.records.cards.models import Card
@@ -32,28 +33,6 @@ MOST_FAILURES: Final = 50
 MOST_WAITING: Final = 20
 # What is due for longer than this is performed by nobody.
 PATIENCE: Final = timedelta(minutes=3)
-
-ACTIONS: Final = {
-    "notify": "Tell people",
-    "task": "Create a task",
-    "ask_client": "Ask the client",
-    "ask_approval": "Ask for approval",
-    "handoff": "Hand over",
-    "set_field": "Fill in a field",
-    "add_evidence": "Attach evidence",
-    "move": "Move the card",
-    "remind": "Remind",
-    "account_card": "Bring the account's card along",
-}
-
-
-@dataclass(frozen=True)
-class ActionResult:
-    """What one action of a firing came to."""
-
-    action: str
-    ok: bool
-    says: str
 
 
 @dataclass(frozen=True)
@@ -74,10 +53,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class RuleLine:
-    """What became of one rule in the last 30 days."""
+    """What became of one rule in the last 30 days; `does` is empty when the playbook has it no more."""
 
     playbook: str
     name: str
+    does: str
     is_gone: bool
     fired: int
     done: int
@@ -93,6 +73,7 @@ class SilentRule:
 
     playbook: str
     name: str
+    does: str
 
 
 @dataclass(frozen=True)
@@ -182,14 +163,6 @@ def read_health(playbook: str | None, zone: ZoneInfo, *, rested: bool = False) -
     )
 
 
-def results_of(results: Sequence[Mapping[str, Any]]) -> list[ActionResult]:
-    """Return a firing's results as people read them."""
-    return [
-        ActionResult(ACTIONS.get(each["action"], each["action"]), bool(each["ok"]), each["says"])
-        for each in results
-    ]
-
-
 def _sentence(
     failures: int, undelivered: int, late: datetime | None, fired: int, at: datetime
 ) -> tuple[str, str]:
@@ -243,11 +216,13 @@ def _rules(
     lines = []
     for row in rows:
         playbook = current.get(row.playbook_key)
+        rule = playbook.rule(row.rule_key) if playbook else None
         lines.append(
             RuleLine(
                 playbook=playbook.name if playbook else row.playbook_key,
                 name=rule_name(row.revision_id, row.rule_key),
-                is_gone=playbook is None or playbook.rule(row.rule_key) is None,
+                does=what_it_does(playbook, rule) if playbook and rule else "",
+                is_gone=rule is None,
                 fired=row.fired,
                 done=row.done,
                 failed=row.failed,
@@ -264,7 +239,7 @@ def _silent(
     revisions: Sequence[CurrentRevision], chosen: str | None, known: set[tuple[str, str]]
 ) -> list[SilentRule]:
     return [
-        SilentRule(each.playbook.name, rule.name)
+        SilentRule(each.playbook.name, rule.name, what_it_does(each.playbook, rule))
         for each in revisions
         if chosen in (None, each.playbook.key)
         for rule in each.playbook.rules
@@ -379,7 +354,7 @@ def _waiting(
             rule=rule_name(row.revision_id, row.rule_key),
             card=_card(row),
             chain_url=_chain_url(row),
-            why=_why_waiting(row, at, zone),
+            why=why_it_waits(row.next_attempt_at, row.attempts, zone),
             reason=row.last_error,
         )
         for row in rows
@@ -390,12 +365,13 @@ def _waiting(
     return found, rows[0].listed_of, first if first < at - PATIENCE else None
 
 
-def _why_waiting(row: Any, at: datetime, zone: ZoneInfo) -> str:
-    when = clock_words(row.next_attempt_at, zone)
-    if row.attempts:
-        tried = "once" if row.attempts == 1 else f"{row.attempts} times"
-        return f"Tried {tried}; again at {when}"
-    if row.next_attempt_at <= at:
+def why_it_waits(next_attempt_at: datetime, attempts: int, zone: ZoneInfo) -> str:
+    """Return until when a pending firing waits, and what for."""
+    when = clock_words(next_attempt_at, zone)
+    if attempts:
+        tried = "once" if attempts == 1 else f"{attempts} times"
+        return f"Tried {tried}, again at {when}"
+    if next_attempt_at <= now():
         return f"Due since {when}"
     return f"Until {when}, while the move can be undone"
 

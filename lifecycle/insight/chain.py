@@ -27,10 +27,11 @@ from lifecycle.governance.language.model import FieldDef, Question, RuleDef
 from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.governance.playbooks.reference import EDGE_WORDS
 from lifecycle.governance.rules.match import concerns
-from lifecycle.insight.automation import ActionResult, results_of
+from lifecycle.insight.automation import why_it_waits
 from lifecycle.insight.cards.gate import CheckView, GateView, read_gate
 from lifecycle.insight.client_gates import STATUS_WORDS, status_words
 from lifecycle.insight.messages import MessageLine, messages_of_card
+from lifecycle.insight.rule_words import ActionResult, results_of, what_it_does
 from lifecycle.records.automation.models import RuleFiring
 from lifecycle.records.cards.models import GateReport, StageVisit
 from lifecycle.records.evidence.models import Event
@@ -103,6 +104,7 @@ class RuleStep:
     """A rule that was looked at. `firing_id` is None where it was not set off, and `says` why not."""
 
     name: str
+    does: str
     firing_id: uuid.UUID | None
     state: str
     icon: str
@@ -137,8 +139,10 @@ class RequestLine:
 
     id: uuid.UUID
     name: str
+    status: str
     words: str
     tone: str
+    is_closed: bool
 
 
 @dataclass(frozen=True)
@@ -218,9 +222,9 @@ def read_chain(card_id: uuid.UUID, visit_id: int, actor: Actor, zone: ZoneInfo) 
         board_name=board.name,
         board_url=f"/boards/{board.slug}",
         move=_move(subject, row),
-        rules=_rules(subject, row, event, firings, _consequences(ids)),
+        rules=_rules(subject, row, event, firings, _consequences(ids), zone),
         told=_told(_notices(visit_id, ids), mails),
-        requests=requests,
+        requests=_with_mail(requests, mails),
         client_mails=[mail for mail in mails if not mail.is_to_staff],
         evidence=_evidence(card_id, event),
         next=_next(subject, row, actor),
@@ -395,17 +399,21 @@ def _rules(
     event: Event | None,
     firings: Mapping[str, RuleFiring],
     consequences: Mapping[uuid.UUID, list[Consequence]],
+    zone: ZoneInfo,
 ) -> list[RuleStep]:
     """Return every rule that waited for this event in this stage, in the order of the playbook."""
-    candidates = _candidates(subject, row, event)
-    known = {rule.key for rule in candidates}
-    steps = [_rule_step(rule, firings.get(rule.key), consequences) for rule in candidates]
-    # What ran counts, even if nobody would think of it today.
-    steps += [
-        _fired(rule_name(firing.revision_id, key), firing, consequences)
-        for key, firing in firings.items()
-        if key not in known
-    ]
+    playbook = of_revision(row.StageVisit.revision_id)
+    steps = []
+    for rule in _candidates(subject, row, event):
+        does = what_it_does(playbook, rule)
+        firing = firings.get(rule.key)
+        if firing is not None:
+            steps.append(_fired(rule.name, does, firing, consequences, zone))
+        else:
+            says = "Its condition did not hold." if rule.when else "It was not set off."
+            steps.append(
+                RuleStep(rule.name, does, None, "Not set off", "circle-dashed", "neutral", says, [], [])
+            )
     return steps
 
 
@@ -420,25 +428,27 @@ def _candidates(subject: Subject, row: Any, event: Event | None) -> list[RuleDef
     return [rule for rule in playbook.rules_on(event.kind) if concerns(rule.trigger, then, event.kind, data)]
 
 
-def _rule_step(
-    rule: RuleDef, firing: RuleFiring | None, consequences: Mapping[uuid.UUID, list[Consequence]]
+def _fired(
+    name: str,
+    does: str,
+    firing: RuleFiring,
+    consequences: Mapping[uuid.UUID, list[Consequence]],
+    zone: ZoneInfo,
 ) -> RuleStep:
-    if firing is not None:
-        return _fired(rule.name, firing, consequences)
-    says = "Its condition did not hold." if rule.when else "It was not set off."
-    return RuleStep(rule.name, None, "Not set off", "circle-dashed", "neutral", says, [], [])
-
-
-def _fired(name: str, firing: RuleFiring, consequences: Mapping[uuid.UUID, list[Consequence]]) -> RuleStep:
     word, icon, tone = _STATES[firing.state]
+    # Of a failure each action tells its own part, where any was begun.
+    says = firing.last_error if firing.state != "failed" or not firing.results else None
+    if firing.state == "pending":
+        why = why_it_waits(firing.next_attempt_at, firing.attempts, zone)
+        says = f"{why}. {says}" if says else f"{why}."
     return RuleStep(
         name=name,
+        does=does,
         firing_id=firing.id,
         state=word,
         icon=icon,
         tone=tone,
-        # Of a failure each action tells its own part, where any was begun.
-        says=firing.last_error if firing.state != "failed" or not firing.results else None,
+        says=says,
         results=results_of(firing.results),
         consequences=consequences.get(firing.id, []),
     )
@@ -508,9 +518,22 @@ def _requests(card_id: uuid.UUID, visit_id: int) -> list[RequestLine]:
     found = []
     for row in rows:
         words, tone = status_words(row.status), STATUS_WORDS[row.status][1]
-        if row.closed_why and row.status != "accepted":
+        is_closed = row.closed_why is not None and row.status != "accepted"
+        if is_closed:
             words, tone = f"Closed: {row.closed_why}", "neutral"
-        found.append(RequestLine(row.id, row.name, words, tone))
+        found.append(RequestLine(row.id, row.name, row.status, words, tone, is_closed))
+    return found
+
+
+def _with_mail(requests: Sequence[RequestLine], mails: Sequence[MessageLine]) -> list[RequestLine]:
+    """Return the requests with what became of the mail that asks: what has not left was not asked yet."""
+    latest = {mail.request_id: mail.state.key for mail in mails}
+    found = []
+    for request in requests:
+        key = latest.get(request.id)
+        state = "held" if key in ("waiting", "held", "sending") else key
+        words = status_words(request.status, state) if not request.is_closed else request.words
+        found.append(replace(request, words=words))
     return found
 
 

@@ -22,6 +22,7 @@ from lifecycle.governance.messages.letters import AboutRequest, write_letter
 from lifecycle.governance.playbooks.library import CurrentRevision, get_current_revision
 from lifecycle.governance.requests.contacts import find_recipient
 from lifecycle.governance.rules.actions import NotifyParams
+from lifecycle.insight.rule_words import whom_it_tells
 from lifecycle.insight.search import CardHit, cards_query
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.cards.models import Card
@@ -123,7 +124,7 @@ def _recipient(preview: MessagePreview, contact: Contact | None, subject: Subjec
         return "Staff, each at their own address"
     if contact is None:
         return f"Nobody yet: {subject.account.name} has no contact with an email address"
-    return f"{contact.name} <{contact.email}>"
+    return f"{contact.name} ({contact.email})"
 
 
 def _made_up(preview: MessagePreview) -> AboutRequest:
@@ -188,12 +189,4 @@ def _uses(playbook: PlaybookDef, name: str) -> Iterator[tuple[str, bool]]:
         for action in rule.actions:
             params = action.params
             if isinstance(params, NotifyParams) and params.message == name:
-                yield f"{rule.name}, {_told(playbook, params)}", params.client
-
-
-def _told(playbook: PlaybookDef, params: NotifyParams) -> str:
-    told = [playbook.name_of(key) for key in params.departments]
-    told += ["the owner"] if params.owner else []
-    told += ["the manager"] if params.manager else []
-    told += ["the client"] if params.client else []
-    return "to " + " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
+                yield f"{rule.name}: {whom_it_tells(playbook, params)}", params.client

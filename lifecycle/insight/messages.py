@@ -25,6 +25,7 @@ from lifecycle.records.cards.models import Card
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.people.models import User
+from lifecycle.records.playbooks.models import Pipeline
 from lifecycle.records.reminders.models import Reminder
 from lifecycle.records.reminders.record import ESCALATE, EXPIRE
 from lifecycle.work.client_requests.models import ClientRequest
@@ -164,7 +165,12 @@ class MessagePage:
 
 
 def list_messages(
-    chosen: str, zone: ZoneInfo, *, card_id: uuid.UUID | None = None, page: int = 1
+    chosen: str,
+    zone: ZoneInfo,
+    *,
+    card_id: uuid.UUID | None = None,
+    playbook: str | None = None,
+    page: int = 1,
 ) -> tuple[list[MessageLine], bool]:
     """Return a page of mail about cards, the newest first, and whether there is more. Four queries at most.
 
@@ -174,6 +180,10 @@ def list_messages(
     query = _lines().where(*_conditions(chosen))
     if card_id is not None:
         query = query.where(OutboxMessage.card_id == card_id)
+    if playbook is not None:
+        query = query.where(
+            Card.pipeline_id.in_(sa.select(Pipeline.id).where(Pipeline.playbook_key == playbook))
+        )
     query = query.order_by(OutboxMessage.created_at.desc(), OutboxMessage.id.desc())
     rows = db.session.execute(query.limit(PAGE + 1).offset((page - 1) * PAGE)).all()
     return _read(rows[:PAGE], zone), len(rows) > PAGE
@@ -309,8 +319,8 @@ def _state(row: Any, zone: ZoneInfo) -> MessageState:
     if row.state == "failed":
         return MessageState("failed", "Failed", "alert-triangle", "breach", row.last_error)
     if row.state == "unconfirmed":
-        words = "Unconfirmed: nobody knows whether it arrived"
-        return MessageState("unconfirmed", words, "help", "soon")
+        reason = "nobody knows whether it arrived"
+        return MessageState("unconfirmed", "Unconfirmed", "help", "soon", reason)
     return MessageState("cancelled", "Cancelled", "ban", "neutral")
 
 

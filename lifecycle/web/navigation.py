@@ -28,6 +28,7 @@ _MAIN = (
     ("Accounts", "accounts.list_accounts", "building", "accounts.read"),
     ("Contacts", "accounts.list_contacts", "users", "accounts.read"),
     ("Playbooks", "playbooks.list_playbooks", "git-branch", "playbooks.read"),
+    ("Automation", "automation.show_automation", "bolt", "automation.read"),
     ("Imports", "imports.list_imports", "table-import", "imports.run"),
     ("Evidence", "evidence.show_verification", "shield-check", "evidence.verify"),
     ("Users", "people.list_users", "user", "users.manage"),

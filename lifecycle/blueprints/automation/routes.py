@@ -12,6 +12,7 @@ from lifecycle.core.db import transaction
 from lifecycle.core.errors import NotFound
 from lifecycle.governance.automation.failures import let_rest, try_again
 from lifecycle.insight.automation import AHEAD, DAYS, MOST_FAILURES, read_health
+from lifecycle.insight.messages import REMINDER_KINDS
 from lifecycle.records.people.permissions import can, require
 from lifecycle.web.access import current_actor
 from lifecycle.web.htmx import go_to
@@ -32,6 +33,7 @@ def show_automation() -> ResponseReturnValue:
         days=DAYS,
         days_ahead=AHEAD.days,
         most_failures=MOST_FAILURES,
+        reminder_kinds=REMINDER_KINDS,
         can_manage=can(actor, "automation.manage"),
     )
 

@@ -13,6 +13,7 @@ from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.messages import hold
+from lifecycle.governance.playbooks.library import current
 from lifecycle.insight.messages import LISTS, PAGE, list_messages, read_message
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.people.actor import Actor
@@ -26,16 +27,17 @@ _LAST_PAGE = 100_000
 
 @messages.get("/messages")
 def list_mail() -> ResponseReturnValue:
-    """List mail about cards, the newest first, narrowed by state and card."""
+    """List mail about cards, the newest first, narrowed by state, card and playbook."""
     actor = current_actor()
     require(actor, "boards.read")
     chosen = request.args.get("state", "")
     chosen = chosen if chosen in LISTS else ""
     card_id = request.args.get("card", type=uuid.UUID)
+    playbook = request.args.get("playbook", "").replace("\0", "")[:100] or None
     number = request.args.get("page", "1")
     page = min(int(number), _LAST_PAGE) if number.isdecimal() and 0 < len(number) < 9 else 1
     page = max(page, 1)
-    lines, has_more = list_messages(chosen, reader_zone(), card_id=card_id, page=page)
+    lines, has_more = list_messages(chosen, reader_zone(), card_id=card_id, playbook=playbook, page=page)
     return render_template(
         "messages/list.html",
         lines=lines,
@@ -43,6 +45,8 @@ def list_mail() -> ResponseReturnValue:
         chosen=chosen,
         card=get_subject(card_id) if card_id else None,
         card_id=card_id,
+        playbook=playbook,
+        playbook_name=current(playbook).name if playbook else None,
         page=page,
         first=(page - 1) * PAGE + 1,
         has_more=has_more,

@@ -30,7 +30,7 @@ from lifecycle.governance.gates.context import expression_context, load_facts
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ActionDef, RuleDef
 from lifecycle.governance.playbooks.library import of_revision
-from lifecycle.governance.rules.match import Cause, act_for
+from lifecycle.governance.rules.match import Cause, acting_for
 from lifecycle.records.automation.models import RuleFiring
 from lifecycle.records.people.actor import SYSTEM
 
@@ -119,8 +119,33 @@ def _take(firing_id: uuid.UUID) -> RuleFiring | None:
     )
 
 
+def perform_here(card_id: uuid.UUID) -> int:
+    """Perform what is due of one card in the open transaction; return how many firings that were.
+
+    For writing history, where a story and what followed from it commit together. Raises what fails.
+    """
+    count = 0
+    query = (
+        sa.select(RuleFiring)
+        .where(
+            RuleFiring.card_id == card_id, RuleFiring.state == "pending", RuleFiring.next_attempt_at <= now()
+        )
+        .order_by(RuleFiring.created_at, RuleFiring.id)
+        .limit(1)
+    )
+    while (firing := db.session.scalar(query)) is not None:
+        _perform(lock_subject(card_id, writes_account=True), firing)
+        db.session.flush()
+        count += 1
+    return count
+
+
 def _perform(subject: Subject, firing: RuleFiring) -> None:
-    act_for(Cause(firing.id, firing.root_id or firing.id, firing.depth))
+    with acting_for(Cause(firing.id, firing.root_id or firing.id, firing.depth)):
+        _perform_rule(subject, firing)
+
+
+def _perform_rule(subject: Subject, firing: RuleFiring) -> None:
     # The rule as it was when it was set off, even if the card was taken over to another revision since.
     rule = of_revision(firing.revision_id).rule(firing.rule_key)
     if rule is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -39,9 +40,15 @@ class Cause:
     depth: int
 
 
-def act_for(cause: Cause) -> None:
-    """Say, for the rest of the open transaction, which firing everything is done for."""
+@contextmanager
+def acting_for(cause: Cause) -> Iterator[None]:
+    """Say which firing everything inside is done for, in the open transaction."""
+    before = db.session.info.get(_CAUSE)
     db.session.info[_CAUSE] = cause
+    try:
+        yield
+    finally:
+        db.session.info[_CAUSE] = before
 
 
 def match_event(

@@ -29,7 +29,9 @@ def sla_plans(subject: Subject) -> Iterator[Plan]:
     if due is None or subject.card.is_paused or subject.stage.sla is None:
         return
     playbook, stage, name = subject.playbook, subject.stage, sla_subject(subject.visit)
-    yield Plan("sla", name, DUE_SOON, due_soon_at(playbook, stage, subject.began_at, due), due)
+    soon = due_soon_at(playbook, stage, subject.began_at, due)
+    if soon < due:
+        yield Plan("sla", name, DUE_SOON, soon, due)
     yield Plan("sla", name, BREACHED, due, due)
     if stage.escalate is not None:
         yield Plan("sla", name, ESCALATE, moment_of(stage.escalate, due, calendar_of(playbook, stage)), due)
@@ -41,8 +43,9 @@ def due_soon_at(playbook: PlaybookDef, stage: StageDef, began_at: datetime, due_
     assert stage.sla is not None
     if stage.sla.due_soon is not None:
         return calendar.subtract(due_at, stage.sla.due_soon)
-    left = calendar.between(began_at, due_at) * (1 - DUE_SOON_FROM)
-    minutes = int(left / timedelta(minutes=1))
+    if not stage.sla.duration.business:
+        return due_at - (due_at - began_at) * (1 - DUE_SOON_FROM)
+    minutes = int(calendar.between(began_at, due_at) * (1 - DUE_SOON_FROM) / timedelta(minutes=1))
     if minutes < 1:
         return due_at
     return calendar.subtract(due_at, Duration(minutes, "minutes", business=True))

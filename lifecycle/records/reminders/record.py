@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy.dialects.postgresql import insert
 
@@ -32,9 +32,9 @@ class Plan:
 
 def plan_reminders(card_id: uuid.UUID, plans: Sequence[Plan]) -> None:
     """Keep reminders of a card, those that lie ahead; one that is kept already stays as it is. One statement."""
-    at = now()
-    # In the demo's past, times that have gone by were answered then.
-    ahead = [plan for plan in plans if plan.due_at > at and not is_pretending()]
+    # While history is written, what lies before the true present was settled then.
+    at = datetime.now(UTC) if is_pretending() else now()
+    ahead = [plan for plan in plans if plan.due_at > at]
     if not ahead:
         return
     rows = [
