@@ -13,14 +13,17 @@ from lifecycle.blueprints.client_gates import client_gates
 from lifecycle.blueprints.client_pages import client_pages
 from lifecycle.blueprints.evidence import evidence
 from lifecycle.blueprints.files import files
+from lifecycle.blueprints.handoffs import handoffs
 from lifecycle.blueprints.health import health
 from lifecycle.blueprints.imports import imports
+from lifecycle.blueprints.inbox import inbox
 from lifecycle.blueprints.mailbox import mailbox
 from lifecycle.blueprints.messages import messages
 from lifecycle.blueprints.people import people
 from lifecycle.blueprints.playbooks import playbooks
 from lifecycle.blueprints.search import search
 from lifecycle.blueprints.styleguide import styleguide
+from lifecycle.blueprints.work import work
 from lifecycle.config import Settings
 
 
@@ -41,6 +44,9 @@ def register_blueprints(app: Flask, settings: Settings) -> None:
     app.register_blueprint(automation)
     app.register_blueprint(messages)
     app.register_blueprint(chains)
+    app.register_blueprint(work)
+    app.register_blueprint(inbox)
+    app.register_blueprint(handoffs)
     if settings.environment != "production":
         app.register_blueprint(mailbox)
         app.register_blueprint(styleguide)

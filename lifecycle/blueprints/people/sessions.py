@@ -7,13 +7,14 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user, logout_user
 
 from lifecycle.blueprints.people import people
-from lifecycle.blueprints.people.browser_session import begin_session, own_path, was_refused
+from lifecycle.blueprints.people.browser_session import begin_session, was_refused
 from lifecycle.blueprints.people.forms import LogInForm
 from lifecycle.core.db import transaction
 from lifecycle.extensions import limiter
 from lifecycle.records.people.first_admin import has_no_users
 from lifecycle.records.people.log_in import log_in, log_out
 from lifecycle.web.access import current_actor, public
+from lifecycle.web.addresses import own_path
 from lifecycle.web.htmx import go_to
 
 # One sentence for whatever was wrong, so that nobody learns which addresses are in use.

@@ -34,6 +34,13 @@ class OutboxMessage(Model):
         ),
         Index("ix_outbox_messages_card", "card_id", postgresql_where=text("card_id is not null")),
         Index("ix_outbox_messages_visit", "visit_id", postgresql_where=text("visit_id is not null")),
+        Index("ix_outbox_messages_about", "created_at", "id", postgresql_where=text("card_id is not null")),
+        Index(
+            "ix_outbox_messages_undelivered",
+            "created_at",
+            postgresql_where=text("state in ('failed','unconfirmed')"),
+        ),
+        Index("ix_outbox_messages_resent", "resent_from", postgresql_where=text("resent_from is not null")),
         CheckConstraint("state in (" + ",".join(f"'{state}'" for state in STATES) + ")", name="state"),
     )
 

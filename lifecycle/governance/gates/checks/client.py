@@ -24,13 +24,13 @@ from lifecycle.work.client_requests.subject import hash_shown
 Requests = Mapping[uuid.UUID, Mapping[str, ClientRequest]]
 
 _SENTENCES = {
-    "not_asked": "{name} has not been sent: nobody with an email address is known.",
-    "asked": "{name} waits for the client.",
-    "opened": "{name} waits for the client, who has opened it.",
-    "in_progress": "{name} waits for the client, who has begun.",
-    "returned": "{name} was returned to the client and waits for them.",
-    "submitted": "{name} was submitted; accept it or return it.",
-    "expired": "{name} expired without an answer; ask again.",
+    "not_asked": "“{name}” has not been sent: nobody with an email address is known.",
+    "asked": "“{name}” waits for the client.",
+    "opened": "“{name}” waits for the client, who has opened it.",
+    "in_progress": "“{name}” waits for the client, who has begun.",
+    "returned": "“{name}” was returned to the client and waits for them.",
+    "submitted": "“{name}” was submitted; accept it or return it.",
+    "expired": "“{name}” expired without an answer; ask again.",
 }
 _RANK = ("asked", "opened", "in_progress", "submitted", "accepted")
 
@@ -69,17 +69,17 @@ class ClientCheck(CheckType[ClientParams, Requests]):
         request = facts.get(ask.subject.id, {}).get(params.name)
         remedy = Remedy("client", {"request": params.name, "id": str(request.id) if request else None})
         if request is None:
-            return Verdict(False, f"{definition.name} has not been asked of the client.", remedy)
+            return Verdict(False, f"“{definition.name}” has not been asked of the client.", remedy)
         if request.status == "declined":
             because = f": {request.reason}" if request.reason else "."
-            return Verdict(False, f"The client declined {definition.name}{because}", remedy)
+            return Verdict(False, f"The client declined “{definition.name}”{because}", remedy)
         if request.status in ("submitted", "accepted") and is_changed(ask.subject, request):
             return Verdict(
-                False, f"What the client was shown of {definition.name} has changed since; ask again.", remedy
+                False, f"What the client was shown of “{definition.name}” has changed since; ask again.", remedy
             )
         if _RANK.index(params.status) <= (_RANK.index(request.status) if request.status in _RANK else -1):
             verb = "accepted" if request.status == "accepted" else "submitted"
-            return Verdict(True, f"{definition.name} was {verb} by the client.", remedy)
+            return Verdict(True, f"“{definition.name}” was {verb} by the client.", remedy)
         return Verdict(False, _SENTENCES[request.status].format(name=definition.name), remedy)
 
 
