@@ -34,6 +34,9 @@ MOST_WAITING: Final = 20
 # What is due for longer than this is performed by nobody.
 PATIENCE: Final = timedelta(minutes=3)
 
+Conditions = Sequence[sa.ColumnElement[bool]]
+"""Which cards count; by their pipelines' ids, of which the database knows how many cards each has."""
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -132,16 +135,15 @@ def read_health(playbook: str | None, zone: ZoneInfo, *, rested: bool = False) -
     """
     at = now()
     since = at - timedelta(days=DAYS)
-    of_playbook = [Pipeline.playbook_key == playbook] if playbook else []
     revisions = list_current_revisions()
+    narrowed = [Card.pipeline_id.in_(_pipelines_of(playbook))] if playbook else []
     names = {each.playbook.key: each.playbook.name for each in revisions}
-    rules, known = _rules(since, of_playbook, revisions)
-    failures, count = _failures(since, of_playbook, names, rested=rested)
-    unattended, rested_count = _count_failures(since, of_playbook)
-    waiting, waiting_count, overdue_since = _waiting(at, zone, of_playbook)
-    mail = _mail(at, since, of_playbook)
-    chosen = Card.pipeline_id.in_(sa.select(Pipeline.id).where(*of_playbook))
-    undelivered, undelivered_count = undelivered_messages(zone, since, *([chosen] if playbook else []))
+    rules, known = _rules(since, narrowed, revisions)
+    failures, count = _failures(since, narrowed, names, rested=rested)
+    unattended, rested_count = _count_failures(since, narrowed)
+    waiting, waiting_count, overdue_since = _waiting(at, zone, narrowed)
+    mail = _mail(at, since, narrowed)
+    undelivered, undelivered_count = undelivered_messages(zone, since, *narrowed)
     late = min(filter(None, (overdue_since, mail.overdue_since)), default=None)
     sentence, tone = _sentence(unattended, undelivered_count, late, sum(line.fired for line in rules), at)
     return AutomationHealth(
@@ -155,8 +157,8 @@ def read_health(playbook: str | None, zone: ZoneInfo, *, rested: bool = False) -
         silent=_silent(revisions, playbook, known),
         waiting=waiting,
         waiting_count=waiting_count,
-        reminders=list_due_reminders(at + AHEAD, *of_playbook),
-        reminder_counts=count_due_reminders(at + AHEAD, *of_playbook),
+        reminders=list_due_reminders(at + AHEAD, *narrowed),
+        reminder_counts=count_due_reminders(at + AHEAD, *narrowed),
         mail=mail,
         undelivered=undelivered,
         undelivered_count=undelivered_count,
@@ -186,11 +188,15 @@ def _sentence(
     return f"Everything ran; {rules} fired in the last {DAYS} days.", "passed"
 
 
+def _pipelines_of(playbook: str) -> Sequence[int]:
+    return db.session.scalars(sa.select(Pipeline.id).where(Pipeline.playbook_key == playbook)).all()
+
+
 # --- rules ---
 
 
 def _rules(
-    since: datetime, of_playbook: list[sa.ColumnElement[bool]], revisions: Sequence[CurrentRevision]
+    since: datetime, narrowed: Conditions, revisions: Sequence[CurrentRevision]
 ) -> tuple[list[RuleLine], set[tuple[str, str]]]:
     def how_many(*states: str) -> sa.ColumnElement[int]:
         return sa.func.count().filter(RuleFiring.state.in_(states))
@@ -209,7 +215,7 @@ def _rules(
         )
         .join(Card, Card.id == RuleFiring.card_id)
         .join(Pipeline, Pipeline.id == Card.pipeline_id)
-        .where(RuleFiring.created_at >= since, Card.withdrawn_at.is_(None), *of_playbook)
+        .where(RuleFiring.created_at >= since, Card.withdrawn_at.is_(None), *narrowed)
         .group_by(Pipeline.playbook_key, RuleFiring.rule_key)
     ).all()
     current = {each.playbook.key: each.playbook for each in revisions}
@@ -280,7 +286,7 @@ def _chain_url(row: Any) -> str:
 
 
 def _failures(
-    since: datetime, of_playbook: list[sa.ColumnElement[bool]], names: Mapping[str, str], *, rested: bool
+    since: datetime, narrowed: Conditions, names: Mapping[str, str], *, rested: bool
 ) -> tuple[list[Failure], int]:
     # What waits for somebody waits however old it is.
     which = (
@@ -296,7 +302,7 @@ def _failures(
             User.name.label("rested_by"),
         )
         .outerjoin(User, User.id == RuleFiring.dismissed_by)
-        .where(RuleFiring.state == "failed", *which, *of_playbook)
+        .where(RuleFiring.state == "failed", *which, *narrowed)
         .order_by(RuleFiring.created_at.desc(), RuleFiring.id.desc())
         .limit(MOST_FAILURES)
     )
@@ -319,7 +325,7 @@ def _failures(
     return found, rows[0].listed_of if rows else 0
 
 
-def _count_failures(since: datetime, of_playbook: list[sa.ColumnElement[bool]]) -> tuple[int, int]:
+def _count_failures(since: datetime, narrowed: Conditions) -> tuple[int, int]:
     row = db.session.execute(
         sa.select(
             sa.func.count().filter(RuleFiring.dismissed_by.is_(None)).label("waiting"),
@@ -329,14 +335,13 @@ def _count_failures(since: datetime, of_playbook: list[sa.ColumnElement[bool]]) 
         )
         .select_from(RuleFiring)
         .join(Card, Card.id == RuleFiring.card_id)
-        .join(Pipeline, Pipeline.id == Card.pipeline_id)
-        .where(RuleFiring.state == "failed", Card.withdrawn_at.is_(None), *of_playbook)
+        .where(RuleFiring.state == "failed", Card.withdrawn_at.is_(None), *narrowed)
     ).one()
     return row.waiting, row.rested
 
 
 def _waiting(
-    at: datetime, zone: ZoneInfo, of_playbook: list[sa.ColumnElement[bool]]
+    at: datetime, zone: ZoneInfo, narrowed: Conditions
 ) -> tuple[list[WaitingRule], int, datetime | None]:
     query = (
         _firings(
@@ -344,7 +349,7 @@ def _waiting(
             RuleFiring.undo_until,
             sa.func.min(RuleFiring.next_attempt_at).over().label("first_due"),
         )
-        .where(RuleFiring.state == "pending", *of_playbook)
+        .where(RuleFiring.state == "pending", *narrowed)
         .order_by(RuleFiring.next_attempt_at, RuleFiring.created_at, RuleFiring.id)
         .limit(MOST_WAITING)
     )
@@ -379,7 +384,7 @@ def why_it_waits(next_attempt_at: datetime, attempts: int, zone: ZoneInfo) -> st
 # --- mail ---
 
 
-def _mail(at: datetime, since: datetime, of_playbook: list[sa.ColumnElement[bool]]) -> MailFigures:
+def _mail(at: datetime, since: datetime, narrowed: Conditions) -> MailFigures:
     state, held = OutboxMessage.state, OutboxMessage.held_by.is_not(None)
     waiting = sa.and_(state.in_(WAITING), ~held)
 
@@ -399,10 +404,9 @@ def _mail(at: datetime, since: datetime, of_playbook: list[sa.ColumnElement[bool
         .where(
             Card.withdrawn_at.is_(None),
             sa.or_(state.in_(ON_ITS_WAY), OutboxMessage.created_at >= since),
+            *narrowed,
         )
     )
-    if of_playbook:
-        query = query.join(Pipeline, Pipeline.id == Card.pipeline_id).where(*of_playbook)
     row = db.session.execute(query).one()
     overdue = row.first_due is not None and row.first_due < at - PATIENCE
     return MailFigures(

@@ -42,10 +42,7 @@ class ActionResult:
 
 def results_of(results: Sequence[Mapping[str, Any]]) -> list[ActionResult]:
     """Return a firing's results as people read them."""
-    return [
-        ActionResult(_ACTIONS.get(each["action"], (each["action"],))[0], bool(each["ok"]), each["says"])
-        for each in results
-    ]
+    return [ActionResult(_names(each["action"])[0], bool(each["ok"]), each["says"]) for each in results]
 
 
 def what_it_does(playbook: PlaybookDef, rule: RuleDef) -> str:
@@ -59,11 +56,17 @@ def whom_it_tells(playbook: PlaybookDef, params: NotifyParams) -> str:
     told += ["the owner"] if params.owner else []
     told += ["the manager"] if params.manager else []
     told += ["the client"] if params.client else []
-    return " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
+    return " and ".join(filter(None, [", ".join(told[:-1]), *told[-1:]])) or "nobody"
+
+
+def _names(keyword: str) -> tuple[str, str]:
+    # A kind that has no words of its own yet reads as its keyword.
+    words = keyword.replace("_", " ")
+    return _ACTIONS.get(keyword, (words.capitalize(), words))
 
 
 def _does(playbook: PlaybookDef, action: ActionDef) -> str:
-    params, words = action.params, _ACTIONS[action.keyword][1]
+    params, words = action.params, _names(action.keyword)[1]
     if isinstance(params, NotifyParams):
         return f"tells {whom_it_tells(playbook, params)}"
     if isinstance(params, TaskParams):

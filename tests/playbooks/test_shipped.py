@@ -6,6 +6,7 @@ every rule that could fire there fires, and every reminder that was planned come
 
 from __future__ import annotations
 
+import contextlib
 import random
 import uuid
 from collections import Counter
@@ -21,8 +22,10 @@ from flask import Flask
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
-from lifecycle.exchange.demo.walk import Walker
-from lifecycle.governance.automation.perform import perform_due
+from lifecycle.exchange.demo.walk import Stuck, Walker
+from lifecycle.governance.automation.perform import perform_due, perform_here
+from lifecycle.governance.cards.change import changing_card
+from lifecycle.governance.cards.proofs import plan_meeting
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.language.model import PipelineDef, PlaybookDef, RuleDef, StageDef
 from lifecycle.governance.messages.letters import AboutRequest, write_letter
@@ -40,18 +43,22 @@ from lifecycle.records.people.actor import SYSTEM, Actor
 from lifecycle.records.people.models import User
 from lifecycle.records.reminders.models import Reminder
 from lifecycle.work.client_requests.models import ClientRequest
-from lifecycle.work.meetings.record import plan_meeting
 from tests.factories.cards import make_account
 from tests.factories.clients import a_contact
 from tests.factories.people import make_user
 
 NAMES = library_names()
+PATIENCE = (timedelta(days=2), timedelta(days=16), timedelta(days=31), None)
 START = datetime.fromisoformat("2027-02-01T09:00:00+00:00")
 
 
 @cache
 def shipped(name: str) -> PlaybookDef:
     return compile_document(load(LIBRARY / name))
+
+
+class _TakenBack(Exception):
+    """Ends a transaction without a trace."""
 
 
 @dataclass
@@ -63,6 +70,7 @@ class Journey:
     walker: Walker
     account: uuid.UUID
     boss: Actor
+    clock: time_machine.Coordinates
     stages: set[str] = field(default_factory=set)
     fired: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
@@ -84,8 +92,17 @@ class Journey:
             return subject.pipeline, subject.stage
 
     def advance(self, card_id: uuid.UUID, to: str | None = None) -> None:
-        with self.app.app_context(), transaction():
-            self.walker.advance(card_id, to)
+        for patience in PATIENCE:
+            try:
+                with self.app.app_context(), transaction():
+                    self.walker.advance(card_id, to)
+            except Stuck:
+                # Some gates ask for a minimum stay.
+                if patience is None:
+                    raise
+                self.clock.shift(patience)
+                continue
+            break
         self.settle()
 
     def settle(self) -> None:
@@ -105,12 +122,17 @@ class Journey:
                 self._fire(card_id, rule, place)
 
     def _fire(self, card_id: uuid.UUID, rule: RuleDef, place: str) -> None:
-        with self.app.app_context(), transaction():
+        moves = any(action.keyword == "move" for action in rule.actions)
+        with contextlib.suppress(_TakenBack), self.app.app_context(), transaction():
             subject = get_subject(card_id)
             about = _request_for(subject.card.id, rule)
             event = {"kind": rule.trigger.event, "key": rule.trigger.of, "request": about}
             unconditional = RuleDef(rule.key, rule.name, rule.trigger, rule.actions, None, rule.is_of_stage)
             set_off(subject, [unconditional], f"test {place}", event, kind=rule.trigger.event, actor=SYSTEM)
+            if moves:
+                # Performed and taken back, or the card would leave the way it is walked.
+                perform_here(card_id)
+                raise _TakenBack
         self.settle()
         self.fired.add(rule.key)
 
@@ -164,7 +186,7 @@ def journey(request: pytest.FixtureRequest, app: Flask) -> Iterator[Journey]:
         account = make_account(app, owner=boss, country="ES", segment="fibre")
         a_contact(app, account, rights=["owner", "technical", "billing", "signatory"])
         clock.shift(timedelta(minutes=1))
-        yield Journey(app, playbook, Walker(random.Random(7), {}), account, boss.actor)
+        yield Journey(app, playbook, Walker(random.Random(7), {}), account, boss.actor, clock)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -249,17 +271,9 @@ def _plan_meetings(journey: Journey, card_id: uuid.UUID) -> None:
         subject = get_subject(card_id)
         key = next(iter(journey.playbook.meetings), None)
         if key is not None and subject.stage.is_open:
-            plan_meeting(
-                card_id,
-                subject.visit.id,
-                key=key,
-                title=key,
-                starts_at=now() + timedelta(days=3),
-                agenda=[],
-                our_attendees=[],
-                client_attendees=[],
-                actor=SYSTEM,
-            )
+            starts_at = now() + timedelta(days=3)
+            with changing_card(card_id, SYSTEM) as held:
+                plan_meeting(held, SYSTEM, key, starts_at=starts_at, our_attendees="", client_attendees="")
 
 
 def _waiting(journey: Journey, card_id: uuid.UUID) -> list[uuid.UUID]:

@@ -13,17 +13,26 @@ from functools import partial
 from typing import Any
 
 from lifecycle.core.clock import now
+from lifecycle.core.db import db
 from lifecycle.exchange.demo import words
 from lifecycle.exchange.demo.papers import make_paper
 from lifecycle.exchange.demo.plan import Stay
 from lifecycle.exchange.demo.scene import Scene
+from lifecycle.exchange.demo.walk import Walker, answer_as_client
 from lifecycle.governance.cards import edit, proofs
 from lifecycle.governance.cards.waiting import start_waiting, stop_waiting
 from lifecycle.governance.cards.waivers import waive_check
 from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.handoffs.answer import accept_handoff, return_handoff
+from lifecycle.governance.requests import answer
+from lifecycle.governance.requests.answer import Answering
+from lifecycle.governance.requests.ask import get_definition
+from lifecycle.records.accounts.models import Contact
 from lifecycle.records.files.store import keep_file
 from lifecycle.records.people.actor import Actor
 from lifecycle.work.approvals.queries import approvals_by_card
+from lifecycle.work.client_requests.queries import find_open_request
+from lifecycle.work.handoffs.queries import handoffs_by_card
 from lifecycle.work.meetings.queries import meetings_by_card
 from lifecycle.work.tasks.queries import tasks_by_card
 
@@ -172,8 +181,11 @@ def _negotiation(scene: Scene, stay: Stay, following: str | None) -> Iterator[De
         yield Deed("waive", 0.8, partial(_waive, scene, type_="evidence"))
 
 
-def _request(scene: Scene, _stay: Stay, _following: str | None) -> Iterator[Deed]:
-    yield Deed("signed", 0.88, partial(_attach_signed, scene))
+def _request(scene: Scene, stay: Stay, _following: str | None) -> Iterator[Deed]:
+    yield Deed("signed", 0.88, partial(_answer_as_client, scene))
+    for word in ("opened", "stuck", "declined"):
+        if word in stay.has:
+            yield Deed(word, 0.5, partial(_answer_as_client, scene, how=word))
 
 
 def _subscribed(scene: Scene, stay: Stay, _following: str | None) -> Iterator[Deed]:
@@ -184,6 +196,10 @@ def _subscribed(scene: Scene, stay: Stay, _following: str | None) -> Iterator[De
     finance = scene.stage.staff["pilar.robles"]
     yield Deed("record", 0.5, partial(_finish_tasks, scene, keys=("customer_record",), by=finance))
     yield Deed("introduce", 0.8, partial(_finish_tasks, scene, keys=("introduce_delivery",)))
+    if "returned" in stay.has:
+        yield Deed("returned", 0.6, partial(_answer_handoff, scene, accepts=False))
+    else:
+        yield Deed("accepted", 0.6, partial(_answer_handoff, scene, accepts=True))
 
 
 _AUTHORS: dict[str, Callable[[Scene, Stay, str | None], Iterator[Deed]]] = {
@@ -198,10 +214,11 @@ _AUTHORS: dict[str, Callable[[Scene, Stay, str | None], Iterator[Deed]]] = {
 
 
 def _waiting(scene: Scene, stay: Stay, following: str | None) -> Iterator[Deed]:
+    # In a client gate the clock stops and runs by itself.
+    if stay.stage == "subscription_request":
+        return
     lasts = "waiting" in stay.has
-    passed = "waited" in stay.has or (
-        stay.stage == "subscription_request" and following is not None and scene.chance(2)
-    )
+    passed = "waited" in stay.has
     if lasts or passed:
         reason = words.WAITING_FOR[stay.stage]
         yield Deed("wait", 0.3, lambda subject: start_waiting(subject, scene.owner, reason))
@@ -306,9 +323,39 @@ def _attach_terms(scene: Scene, subject: Subject) -> None:
     _attach_paper(scene, subject, "terms_sheet", "Terms", _terms(scene, subject))
 
 
-def _attach_signed(scene: Scene, subject: Subject) -> None:
-    lines = [*_terms(scene, subject), "", f"Accepted: {scene.contact}, {now():%d %B %Y}"]
-    _attach_paper(scene, subject, "signed_subscription", "Signed subscription", lines)
+def _answer_as_client(scene: Scene, subject: Subject, *, how: str = "signed") -> None:
+    """Let the client do something with what they were asked, from their link."""
+    request = find_open_request(subject.id, "accept_subscription")
+    if request is None or request.contact_id is None or request.status == "accepted":
+        return
+    if how == "signed":
+        answer_as_client(Walker(scene.random, {}), subject, request)
+        return
+    contact = db.session.get_one(Contact, request.contact_id)
+    actor = Actor(user_id=None, name=contact.name, role="client", kind="client")
+    held = Answering(subject, request, get_definition(subject, request), contact, actor)
+    answer.open_request(held)
+    if how == "stuck":
+        answer.say_stuck(
+            held, "Our bank wants the contract in its own name first. Whom do I talk to about that?"
+        )
+    elif how == "declined":
+        answer.decline_request(held, "The price is not the one we spoke of on the phone.")
+    subject.card.client_status = request.status
+
+
+def _answer_handoff(scene: Scene, subject: Subject, *, accepts: bool) -> None:
+    """Let Delivery accept what was handed over, or return it."""
+    receiver = scene.stage.staff["tomasz.lis"]
+    for handoff in handoffs_by_card([subject.id]).get(subject.id, []):
+        if handoff.from_card_id != subject.id or handoff.state != "offered":
+            continue
+        if accepts:
+            accept_handoff(handoff.id, receiver)
+        else:
+            return_handoff(
+                handoff.id, receiver, "The set-up scope names no gateway, and the contact does not answer."
+            )
 
 
 def _agree(scene: Scene, subject: Subject, *, discount: int, support: str) -> None:

@@ -129,12 +129,13 @@ negotiation 55 has big_discount,approved,price_changed
 negotiation 37 has deep_discount,approved,full_migration
 negotiation 47 lacks terms_sheet has waived
 negotiation 8 lacks terms,terms_sheet < $ engaged demo_conducted negotiation demo_conducted negotiation
-subscription_request 21 lacks signed has waiting
-subscription_request 13
+subscription_request 21 lacks signed has opened
+subscription_request 13 lacks signed has stuck
 subscription_request 50 lacks signed has overdue
+subscription_request 9 lacks signed has declined
 subscription_request 6 lacks signed < $ $$ subscription_request negotiation subscription_request
-subscribed 3.5 lacks record,introduce,handover has half
-subscribed 7.5 lacks introduce
+subscribed 3.5 lacks record,introduce,handover,accepted has half
+subscribed 7.5 lacks introduce has returned
 subscribed 12
 """
 

@@ -12,8 +12,10 @@ from lifecycle.exchange.demo import words
 from lifecycle.exchange.demo.deeds import Deed, deeds_of
 from lifecycle.exchange.demo.plan import Stay
 from lifecycle.exchange.demo.scene import Scene
+from lifecycle.governance.automation.perform import perform_here
 from lifecycle.governance.cards.change import changing_card
 from lifecycle.governance.cards.edit import add_comment
+from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.moves.create import create_card
 from lifecycle.governance.moves.move import move_card
 from lifecycle.governance.moves.outcome import Blocked, Moved
@@ -60,7 +62,8 @@ class Teller:
                 self._live(index, stay, following)
             if "undo" in stay.has and following:
                 if not self._is_resumed:
-                    self._go(following, self._moment(index, 0.93), self._scene.owner)
+                    # What follows from a move that is taken back a moment later does not follow.
+                    self._go(following, self._moment(index, 0.93), self._scene.owner, performs=False)
                     # An undo looks its move up in the evidence, which is written when this commits.
                     yield
                 self._undo()
@@ -157,6 +160,8 @@ class Teller:
         moment = max(self._ends(index), self._last + timedelta(seconds=11))
         self._last = moment
         scene = self._scene
+        if self._moved_by_itself(following, moment):
+            return
         if stay.stage == "closed_lost":
             self._go(following, moment, scene.manager, answers={"why": words.WHYS["reopen"]})
         elif following == "closed_lost":
@@ -178,6 +183,14 @@ class Teller:
         else:
             self._go(following, moment, scene.owner, answers={"why": words.WHYS.get(following, "")})
 
+    def _moved_by_itself(self, following: str, moment: datetime) -> bool:
+        """Perform what the stay has set off, and say whether that moved the card on already."""
+        with pretending(moment):
+            perform_here(self._card_id)
+            subject = get_subject(self._card_id)
+        self._visit = subject.card.visit_id
+        return subject.stage.key == following
+
     def _go(
         self,
         to_stage: str,
@@ -187,6 +200,7 @@ class Teller:
         answers: dict[str, str] | None = None,
         reason: str = "",
         override: bool = False,
+        performs: bool = True,
     ) -> None:
         with pretending(moment):
             outcome = move_card(
@@ -203,6 +217,9 @@ class Teller:
             why = " ".join(outcome.sentences) if isinstance(outcome, Blocked) else outcome.sentence
             raise StoryBroken(f"Story {self._story.number} cannot go to {to_stage} at {moment}: {why}")
         self._visit = outcome.visit_id
+        if performs:
+            with pretending(moment):
+                perform_here(self._card_id)
 
     def _undo(self) -> None:
         with pretending(self._last + timedelta(seconds=24)):

@@ -99,6 +99,10 @@ class Walker:
         perform_here(card_id)
         return outcome
 
+    def perform(self, card_id: uuid.UUID) -> None:
+        """Perform what the card has set off, in the open transaction."""
+        perform_here(card_id)
+
     def following(self, subject: Subject) -> str:
         """Return the stage that forward leads to."""
         target = forward_target(subject.pipeline, subject.stage)
@@ -240,11 +244,18 @@ def _evidence(walker: Walker, subject: Subject, check: CheckDef, _result: CheckR
 def _meeting(walker: Walker, subject: Subject, check: CheckDef, result: CheckResult) -> None:
     kind, actor = subject.playbook.meetings[check.params.name], walker.owner(subject)
     planned = result.remedy.data.get("planned") if result.remedy else None
-    attendees = {"our_attendees": actor.name, "client_attendees": _client_name(subject)}
+    client = _client_name(subject)
     meeting_id = uuid.UUID(planned) if planned else None
     if meeting_id is None:
         held_at = now() - timedelta(hours=1)
-        meeting_id = proofs.plan_meeting(subject, actor, kind.key, starts_at=held_at, **attendees).id
+        meeting_id = proofs.plan_meeting(
+            subject,
+            actor,
+            kind.key,
+            starts_at=held_at,
+            our_attendees=actor.name,
+            client_attendees=client,
+        ).id
     proofs.hold_meeting(
         subject,
         actor,
@@ -253,7 +264,8 @@ def _meeting(walker: Walker, subject: Subject, check: CheckDef, result: CheckRes
         notes=note_for(subject.playbook.key, kind.key, kind.name, walker.chance),
         decisions="We go on as planned.",
         outcomes="",
-        **attendees,
+        our_attendees=actor.name,
+        client_attendees=client,
     )
 
 

@@ -22,10 +22,13 @@ from lifecycle.governance.fields.values import ValueRefused, clean_text, read_va
 from lifecycle.governance.gates.checks.approval import ApprovalParams, approval_key, approval_subject
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import CheckDef, FieldDef
+from lifecycle.governance.language.reminders import moment_of
+from lifecycle.governance.sla.clock import calendar_of
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.outbox.compose import send_message
 from lifecycle.records.outbox.letters import render_letter
 from lifecycle.records.people.actor import Actor
+from lifecycle.records.reminders.record import Plan, plan_reminders
 from lifecycle.work.approvals import record as approvals
 from lifecycle.work.attachments import record as attachments
 from lifecycle.work.attachments.models import Attachment
@@ -169,6 +172,14 @@ def plan_meeting(
         our_attendees=_names(our_attendees),
         client_attendees=_names(client_attendees),
         actor=actor,
+    )
+    calendar = calendar_of(subject.playbook, subject.stage)
+    plan_reminders(
+        subject.card.id,
+        [
+            Plan("meeting", f"meeting:{meeting.id}", step.words, moment_of(step, starts_at, calendar), starts_at)
+            for step in subject.playbook.meeting_reminders.steps
+        ],
     )
     data = {"meeting": meeting.id, "key": key, "name": kind.name, "starts_at": starts_at}
     record_card_event(subject, "card.meeting.planned", actor, "page", data)

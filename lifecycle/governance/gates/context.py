@@ -5,8 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from lifecycle.governance.gates.subject import Subject, field_value
 from lifecycle.governance.language.model import FieldDef, PlaybookDef
@@ -60,7 +62,14 @@ def expression_context(subject: Subject, facts: Facts) -> dict[str, Any]:
         "evidence": _evidence(subject.playbook, facts.attachments.get(subject.id, ())),
         "requests": _requests(subject.playbook, facts.requests.get(subject.id, {})),
         "now": subject.now,
+        "today": today_of(subject.playbook, subject.now),
     }
+
+
+def today_of(playbook: PlaybookDef, at: datetime) -> date:
+    """Return which day it is where the playbook's first calendar is."""
+    calendar = next(iter(playbook.calendars.values()), None)
+    return at.astimezone(ZoneInfo(calendar.time_zone) if calendar else UTC).date()
 
 
 def _value(field: FieldDef, subject: Subject) -> Any:

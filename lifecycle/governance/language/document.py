@@ -371,6 +371,7 @@ class StageDocument(StageDefaults):
         ClientGateDocument | None, BeforeValidator(lambda value: None if value in (False, "no") else value)
     ] = None
     then_move: Key | None = None
+    beside: bool = False
     on_enter: Several[ActionDocument] = []
     new_cards: bool | None = None
     limit: Annotated[int, Field(ge=1, le=10_000)] | None = None
@@ -433,6 +434,7 @@ class ClientRequestDocument(Written):
     asks: Ordered[QuestionDocument] = {}
     attach: AttachDocument | None = None
     consent: Text = ""
+    button: Name | None = None
     message: Key
     reminder: Key | None = None
 

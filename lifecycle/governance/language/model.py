@@ -262,6 +262,7 @@ class ClientRequestDef:
     attach: str | None = None
     must_attach: bool = False
     consent: str = ""
+    button: str = ""
     reminder: str | None = None
 
 
@@ -330,7 +331,8 @@ class StageDef:
     """A stage of a pipeline. `calendar` is a key of the playbook's calendars.
 
     `owner_rule` is one of OWNER_RULES or the email address of a user. `lane` is its own or its phase's.
-    `asks` are the questions of every move that enters it. `can_create`: a card may begin here.
+    `asks` are the questions of every move that enters it. `can_create`: a card may begin here. `is_beside`:
+    forward does not lead through it, only declared moves do.
     """
 
     key: str
@@ -352,6 +354,7 @@ class StageDef:
     is_client_gate: bool = False
     client_gate: ClientGateDef | None = None
     then_move: str | None = None
+    is_beside: bool = False
     notify: tuple[NotifyDef, ...] = ()
     on_enter: tuple[ActionDef, ...] = ()
     escalate: ReminderStep | None = None
@@ -406,9 +409,10 @@ class PipelineDef:
 
     @cached_property
     def path(self) -> tuple[StageDef, ...]:
-        """The stages that forward leads through: the open ones in order, then the first closed one."""
+        """The stages that forward leads through: the open ones in order but those beside, then the first closed one."""
         closed = next((stage for stage in self.stages if not stage.is_open), None)
-        return self.open_stages + ((closed,) if closed else ())
+        through = tuple(stage for stage in self.open_stages if not stage.is_beside)
+        return through + ((closed,) if closed else ())
 
     @cached_property
     def open_stages(self) -> tuple[StageDef, ...]:

@@ -18,6 +18,8 @@ CARD_NAMES: Final[dict[str, Declared]] = {
 ACCOUNT_NAMES: Final[dict[str, Declared]] = {"name": "text", "country": "text", "segment": "text"}
 EVIDENCE_NAMES: Final[dict[str, Declared]] = {"count": "number", "outcome": "text"}
 
+MOMENTS: Final[dict[str, Declared]] = {"now": "timestamp", "today": "date"}
+"""`today` is the day in the zone of the playbook's first calendar."""
 REQUEST_NAMES: Final[dict[str, Declared]] = {"status": "text"}
 EVENT_NAMES: Final[dict[str, Declared]] = {
     "kind": "text",
@@ -60,4 +62,4 @@ def declared_names(
         (card if each.of == "card" else account)[each.key] = KIND_OF_FIELD[each.type]
     proofs: dict[str, Declared] = {each.key: dict(EVIDENCE_NAMES) for each in evidence}
     asked: dict[str, Declared] = {key: dict(REQUEST_NAMES) for key in requests}
-    return {"card": card, "account": account, "evidence": proofs, "requests": asked, "now": "timestamp"}
+    return {"card": card, "account": account, "evidence": proofs, "requests": asked, **MOMENTS}

@@ -291,6 +291,7 @@ def _client_request(
         attach=attach.evidence if attach else None,
         must_attach=attach.required if attach else False,
         consent=written.consent,
+        button=written.button or "",
         reminder=written.reminder,
     )
 

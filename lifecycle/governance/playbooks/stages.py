@@ -91,7 +91,7 @@ def compile_pipeline(written: PipelineDocument, shared: Shared, names: Names) ->
 def _check_order(pipeline: PipelineDef, names: Names, path: Path) -> None:
     """Open stages come before closed ones, and there is at least one of each."""
     stages = (*path, "stages")
-    if not pipeline.open_stages:
+    if all(stage.is_beside for stage in pipeline.open_stages):
         names.findings.note(stages, "no stage is open", "begin with a stage in which work goes on")
     if len(pipeline.open_stages) == len(pipeline.stages):
         names.findings.note(stages, "no stage ends the work", "end with 'closed_won: {kind: won}'")
@@ -149,6 +149,7 @@ class _Stage:
             is_client_gate=written.client_gate is not None,
             client_gate=self._client_gate(written.client_gate),
             then_move=self._then_move(),
+            is_beside=written.beside,
             notify=self._notify(),
             on_enter=ActionCompiler(names.with_event()).compiled(written.on_enter, (*path, "on_enter")),
             escalate=self._escalate(),

@@ -109,7 +109,9 @@ class AskApprovalParams(ActionParams):
     keyword = "ask_approval"
     short = "by"
     by: str
+    name: str = ""
     of: tuple[str, ...] = ()
+    needed: int = Field(default=1, ge=1, le=10)
     note: str = Field(default="", max_length=500)
 
     _listed = field_validator("of", mode="before")(_listed)

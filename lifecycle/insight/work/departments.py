@@ -126,7 +126,7 @@ def _sentence(handoffs: Handoffs, late_cards: int, late_tasks: int) -> Sentence:
     if handoffs.count:
         waits = things(handoffs.count, "handoff waits", "handoffs wait")
         overdue = f", {handoffs.late:,} of them too long" if handoffs.late and handoffs.count > 1 else ""
-        parts.append(f"{waits} to be accepted{overdue}; the oldest since {handoffs.oldest}.")
+        parts.append(f"{waits} to be accepted{overdue}; the oldest for {handoffs.oldest}.")
     if parts:
         return Sentence(" ".join(parts), "breach" if late or handoffs.late else "accent")
     return Sentence("Nothing is late, and no handoff waits.", "passed")

@@ -29,11 +29,11 @@ from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientReques
 
 # What each asks of us, and its badge.
 _OUR_TURN: Final[dict[str, tuple[str, Mark]]] = {
-    "submitted": ("Review {name}", Mark("accent", "Submitted", "file")),
-    "declined": ("{name}: win them back, or let go", Mark("breach", "Declined", "ban")),
-    "expired": ("{name}: ask again, or close it", Mark("neutral", "Expired", "hourglass")),
-    "not_asked": ("{name}: say whom to ask", Mark("soon", "Not asked", "alert-triangle")),
-    "stuck": ("{name}: help them on", Mark("soon", "Stuck", "hand-stop")),
+    "submitted": ("Review “{name}”", Mark("accent", "Submitted", "file")),
+    "declined": ("“{name}”: win them back, or let go", Mark("breach", "Declined", "ban")),
+    "expired": ("“{name}”: ask again, or withdraw it", Mark("neutral", "Expired", "hourglass")),
+    "not_asked": ("“{name}”: say whom to ask", Mark("soon", "Not asked", "alert-triangle")),
+    "stuck": ("“{name}”: help them on", Mark("soon", "Stuck", "hand-stop")),
 }
 _IS_WAITING = ClientRequest.status.in_(WAITING_STATUSES)
 _IS_STUCK = sa.and_(_IS_WAITING, ClientRequest.stuck_reason.is_not(None))

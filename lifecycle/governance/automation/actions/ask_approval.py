@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lifecycle.governance.automation.actions.base import CHANNEL, Performing
 from lifecycle.governance.cards.edit import record_card_event
 from lifecycle.governance.gates.checks.approval import approval_key, approval_subject
@@ -16,12 +18,13 @@ def perform(doing: Performing, params: AskApprovalParams) -> str:
     request = request_approval(
         subject.card.id,
         subject.visit.id,
-        key=approval_key(subject.stage.key, params.by),
+        key=approval_key(subject.stage.key, params.name or params.by),
         role=params.by,
-        needed=1,
+        needed=params.needed,
         subject=asked,
         note=params.note or None,
-        actor=doing.actor,
+        # Whoever set it off has asked, and cannot be the one who approves.
+        actor=replace(doing.actor, user_id=doing.firing.actor_id),
     )
     data = {"request": request.id, "role": params.by, "of": asked, "hash": request.subject_hash}
     record_card_event(subject, "card.approval.requested", doing.actor, CHANNEL, data, reason=request.note)

@@ -51,7 +51,7 @@ def _tell_staff(doing: Performing, params: NotifyParams, staff: Sequence[uuid.UU
     told = [user_id for user_id in staff if user_id != doing.firing.actor_id or params.departments]
     tell(
         told,
-        title=params.says or _sentence(doing),
+        title=_sentence(doing, params.says),
         link=f"/cards/{subject.card.id}",
         cause=doing.cause,
         card_id=subject.card.id,
@@ -66,8 +66,10 @@ def _tell_staff(doing: Performing, params: NotifyParams, staff: Sequence[uuid.UU
     return ", ".join(names) or "nobody but who did it"
 
 
-def _sentence(doing: Performing) -> str:
+def _sentence(doing: Performing, says: str) -> str:
     subject = doing.subject
+    if says:
+        return f"{subject.account.name}: {subject.card.title}: {says}"
     if doing.firing.event_kind == "card.stage.entered":
         return f"{subject.account.name}: {subject.card.title} is in {subject.stage.name}"
     return f"{subject.account.name}: {subject.card.title}: {doing.rule.name}"
