@@ -88,5 +88,7 @@ def _is_current(endpoint: str, here: tuple[str, str]) -> bool:
         return True
     same_room = endpoint.partition(".")[0] == blueprint
     return (
-        same_room and not any(item[1] == current for item in (*_MAIN, *_REST)) and endpoint != "accounts.list_contacts"
+        same_room
+        and not any(item[1] == current for item in (*_MAIN, *_REST))
+        and endpoint != "accounts.list_contacts"
     )

@@ -32,7 +32,9 @@ def show_handoff(handoff_id: uuid.UUID) -> ResponseReturnValue:
 def create_acceptance(handoff_id: uuid.UUID) -> ResponseReturnValue:
     """Accept a handoff for the receiving team."""
     return _answer(
-        handoff_id, lambda actor: accept_handoff(handoff_id, actor), "Accepted. Whoever handed it over is told."
+        handoff_id,
+        lambda actor: accept_handoff(handoff_id, actor),
+        "Accepted. Whoever handed it over is told.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The inbox: notices, and marking them as read (E14). Opening the page marks nothing: a GET changes nothing."""
+"""The inbox: notices, and marking them as read, which only the press of a button does (E14)."""
 
 from __future__ import annotations
 

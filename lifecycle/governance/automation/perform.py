@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
 from lifecycle.core.errors import NotFound, Refusal
-from lifecycle.core.expressions import ExpressionError
+from lifecycle.core.expressions import Expression, ExpressionError
 from lifecycle.core.killpoint import reach
 from lifecycle.governance.automation.actions.base import CannotDo, Performing
 from lifecycle.governance.automation.registry import performer
@@ -28,7 +28,7 @@ from lifecycle.governance.cards.subjects import get_subject, lock_subject
 from lifecycle.governance.cards.summary import refresh_summary
 from lifecycle.governance.gates.context import expression_context, load_facts
 from lifecycle.governance.gates.subject import Subject
-from lifecycle.governance.language.model import ActionDef, RuleDef
+from lifecycle.governance.language.model import RuleDef
 from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.governance.rules.match import Cause, acting_for
 from lifecycle.records.automation.models import RuleFiring
@@ -102,7 +102,7 @@ def perform_one(firing_id: uuid.UUID, card_id: uuid.UUID) -> bool:
                 return False
             _perform(subject, firing)
             reach("mid-rule")
-    except NotFound as refusal:
+    except (NotFound, CannotDo) as refusal:
         _settle_failure(firing_id, refusal.sentence, is_final=True)
     except Exception as error:
         log.exception("a rule failed and will be tried again")
@@ -153,6 +153,9 @@ def _perform_rule(subject: Subject, firing: RuleFiring) -> None:
     if subject.card.archived_at is not None:
         _finish(firing, [_result("notify", True, "The card was archived; nothing was done.")])
         return
+    if firing.event.get("untold") and rule.when is not None and not _holds(subject, firing, rule.when):
+        _finish(firing, [_result("notify", True, "Its condition does not hold; nothing was done.")])
+        return
     _finish(firing, [_act(subject, firing, rule, position) for position in range(len(rule.actions))])
     db.session.flush()
     standing = get_subject(subject.card.id)
@@ -169,7 +172,7 @@ def _act(subject: Subject, firing: RuleFiring, rule: RuleDef, position: int) -> 
     db.session.flush()
     standing = subject if position == 0 else get_subject(subject.card.id)
     try:
-        if not _holds(standing, firing, action):
+        if action.when is not None and not _holds(standing, firing, action.when):
             return _result(action.keyword, True, "Its condition does not hold; nothing was done.")
         doing = Performing(standing, firing, rule, position, SYSTEM)
         return _result(action.keyword, True, performer(action.keyword)(doing, action.params))
@@ -179,12 +182,10 @@ def _act(subject: Subject, firing: RuleFiring, rule: RuleDef, position: int) -> 
         return _result(action.keyword, False, refusal.sentence)
 
 
-def _holds(subject: Subject, firing: RuleFiring, action: ActionDef) -> bool:
-    if action.when is None:
-        return True
-    context = expression_context(subject, load_facts([subject.id], action.when.names))
+def _holds(subject: Subject, firing: RuleFiring, condition: Expression) -> bool:
+    context = expression_context(subject, load_facts([subject.id], condition.names))
     try:
-        return action.when.evaluate({**context, "event": firing.event})
+        return condition.evaluate({**context, "event": firing.event})
     except ExpressionError as error:
         raise CannotDo(f"Whether its condition holds cannot be told: {error}") from None
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
+from sqlalchemy import select
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
@@ -25,11 +26,15 @@ from lifecycle.governance.language.model import CheckDef, FieldDef
 from lifecycle.governance.language.reminders import moment_of
 from lifecycle.governance.sla.clock import calendar_of
 from lifecycle.records.accounts.models import Contact
+from lifecycle.records.inbox.record import tell
 from lifecycle.records.outbox.compose import send_message
 from lifecycle.records.outbox.letters import render_letter
 from lifecycle.records.people.actor import Actor
+from lifecycle.records.people.models import User
+from lifecycle.records.people.permissions import holds_role
 from lifecycle.records.reminders.record import Plan, plan_reminders
 from lifecycle.work.approvals import record as approvals
+from lifecycle.work.approvals.models import ApprovalRequest
 from lifecycle.work.attachments import record as attachments
 from lifecycle.work.attachments.models import Attachment
 from lifecycle.work.meetings import record as meetings
@@ -134,6 +139,24 @@ def ask_approval(subject: Subject, actor: Actor, check_key: str, note: str) -> N
     )
     data = {"request": request.id, "role": params.by, "of": asked, "hash": request.subject_hash}
     record_card_event(subject, "card.approval.requested", actor, "page", data, reason=request.note)
+    tell_approvers(subject, request)
+
+
+def tell_approvers(subject: Subject, request: ApprovalRequest) -> None:
+    """Tell everybody who may decide a request that it waits for them; never whoever asked."""
+    people = db.session.scalars(
+        select(User).where(User.is_active, User.role.not_in(("viewer", "admin")))
+    ).all()
+    able = [user.id for user in people if holds_role(Actor.of(user), request.role)]
+    tell(
+        [user_id for user_id in able if user_id != request.requested_by],
+        title=f"{subject.account.name}: {subject.card.title} waits for your approval",
+        body=request.note,
+        link=f"/cards/{subject.card.id}",
+        cause=f"approval/{request.id}",
+        tone="act",
+        card_id=subject.card.id,
+    )
 
 
 def decide_approval(subject: Subject, actor: Actor, request_id: uuid.UUID, decision: str, note: str) -> None:
@@ -177,7 +200,13 @@ def plan_meeting(
     plan_reminders(
         subject.card.id,
         [
-            Plan("meeting", f"meeting:{meeting.id}", step.words, moment_of(step, starts_at, calendar), starts_at)
+            Plan(
+                "meeting",
+                f"meeting:{meeting.id}",
+                step.words,
+                moment_of(step, starts_at, calendar),
+                starts_at,
+            )
             for step in subject.playbook.meeting_reminders.steps
         ],
     )
@@ -258,7 +287,10 @@ def _send_outcome(
         subject=letter.subject,
         text=letter.text,
         html=letter.html,
+        contact_id=contact.id,
         card_id=subject.card.id,
+        thread=f"journey.{subject.card.journey_id}",
+        cause=f"meeting/{meeting.id}/{contact.id}",
     )
     return contact.email
 

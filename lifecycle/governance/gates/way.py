@@ -57,7 +57,7 @@ def find_way(pipeline: PipelineDef, from_key: str, to_key: str, actor: Actor, *,
     return _without_edge(pipeline, start, end, actor, override)
 
 
-def way_out_of_retired(start: StageDef, end: StageDef, actor: Actor) -> Way:
+def way_out_of_retired(pipeline: PipelineDef, start: StageDef, end: StageDef, actor: Actor) -> Way:
     """Return the way out of a stage that the card's revision no longer has: it has no edges left.
 
     Whoever may override takes the card out, with a reason; what the target asks of everybody still holds.
@@ -65,10 +65,26 @@ def way_out_of_retired(start: StageDef, end: StageDef, actor: Actor) -> Way:
     refusal = None
     if not can(actor, "cards.override"):
         refusal = f"{start.name} is retired; only a manager may move a card out of it, with a reason."
-    return Way("retired", start, end, end.enter, end.asks, needs_reason=True, refusal=refusal)
+    checks = _once(_unwaivable_before(pipeline, end) + end.enter)
+    return Way("retired", start, end, checks, end.asks, needs_reason=True, refusal=refusal)
+
+
+def _unwaivable_before(pipeline: PipelineDef, end: StageDef) -> tuple[CheckDef, ...]:
+    """Return what only the client can give on the path to a stage: nothing leads around it (W7, W16)."""
+    return tuple(
+        check
+        for stage in pipeline.path
+        if stage.position < end.position
+        for check in stage.enter + stage.leave
+        if check.type == "client" and check.waive is None
+    )
 
 
 def _without_edge(pipeline: PipelineDef, start: StageDef, end: StageDef, actor: Actor, override: bool) -> Way:
+    if not start.is_open:
+        # An override out of a closed stage would lead past every gate before the target (E26, W7).
+        refusal = f"{start.name} is closed; a card leaves it only by the ways that its playbook declares."
+        return Way("none", start, end, refusal=refusal)
     if not pipeline.is_backward(start.key, end.key):
         refusal = f"No way leads from {start.name} to {end.name}."
         return Way("none", start, end, refusal=refusal)

@@ -20,11 +20,13 @@ from lifecycle.governance.fields.values import clean_text
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.handoffs.offer import CHANNEL, describe, offer_handoff
 from lifecycle.governance.language.model import StageDef
+from lifecycle.governance.requests.ask import ask_at_gate
 from lifecycle.governance.rules.actions import HandoffParams
 from lifecycle.records.cards.models import Card
 from lifecycle.records.inbox.record import tell
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import can, holds_role
+from lifecycle.work.client_requests.queries import requests_by_card
 from lifecycle.work.handoffs.models import Handoff
 from lifecycle.work.tasks.record import add_task
 
@@ -62,6 +64,8 @@ def accept_handoff(handoff_id: uuid.UUID, actor: Actor) -> Handoff:
         handoff.state, handoff.answered_at, handoff.answered_by = "accepted", now(), actor.user_id
         with changing_card(handoff.to_card_id, actor, allow_closed=True) as subject:
             record_card_event(subject, "card.handoff.accepted", actor, CHANNEL, describe(handoff))
+            if subject.stage.client_gate and not requests_by_card([subject.id]).get(subject.id):
+                ask_at_gate(subject, actor, CHANNEL)
         giver = _bring_up_to_date(handoff, actor)
         _tell_giver(
             giver, handoff, f"{giver.playbook.name_of(handoff.to_department)} accepted {giver.card.title}"

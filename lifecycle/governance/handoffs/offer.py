@@ -85,6 +85,7 @@ def _first_offer(subject: Subject, params: HandoffParams, due_at: datetime, acto
         fields=carried,
         fallback_owner_id=assignee_of(target.department, card.owner_id),
         journey_id=card.journey_id,
+        asks_client=False,
     )
     handoff = Handoff(
         id=new_id(),
@@ -114,7 +115,8 @@ def _offer_again(
     receiving.archived_at = None
     receiving.version += 1
     # What was mended on this side is carried along again; what they filled in themselves stays.
-    carried = {key: subject.card.fields[key] for key in params.carries if key in subject.card.fields}
+    keys = (*params.carries, *params.promises)
+    carried = {key: subject.card.fields[key] for key in keys if key in subject.card.fields}
     receiving.fields = {**receiving.fields, **carried}
 
 

@@ -37,7 +37,7 @@ ON_ITS_WAY: Final = (*WAITING, "claimed", "handing_over")
 _DELIVER: Final = "jobs.outbox.deliver_due"
 # A line that is taken for a secret's place would be filled in with the secret (records/outbox/sealed.py).
 _SEALED: Final = re.compile(r"\[\[\s*token")
-_CLIENT_LINK: Final = re.compile(r"\[\[token:client_links/([0-9a-f-]{36})\]\]")
+_CLIENT_LINK: Final = re.compile(r"\[\[token:client_links/([0-9a-f-]{36})/[0-9a-f]{16}\]\]")
 _TOO_LATE: Final = {
     "claimed": "It is being sent at this moment. Nothing was changed.",
     "handing_over": "It is being sent at this moment. Nothing was changed.",

@@ -22,6 +22,8 @@ from lifecycle.governance.moves.effects import begin_stay
 from lifecycle.governance.moves.order import board_order
 from lifecycle.governance.moves.visits import make_tasks, open_visit, stand_in
 from lifecycle.governance.playbooks.library import of_revision
+from lifecycle.governance.playbooks.rules import ENTERED
+from lifecycle.governance.rules.match import match_event
 from lifecycle.governance.sla.clock import deadline
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.cards.models import Card
@@ -45,6 +47,7 @@ def create_card(
     fields: dict[str, Any] | None = None,
     fallback_owner_id: uuid.UUID | None = None,
     journey_id: uuid.UUID | None = None,
+    asks_client: bool = True,
 ) -> Card:
     """Put a new card on a board, in a stage where cards may begin, and return it.
 
@@ -53,6 +56,7 @@ def create_card(
         owner_id: who owns it, whatever the stage's rule would choose.
         fields: stored values of card fields, already read.
         fallback_owner_id: who owns it where the stage's rule finds nobody, if not the actor.
+        asks_client: whether a client gate at the beginning asks at once; a handoff waits until it is accepted.
         journey_id: the travel it goes on with; without it a new one begins.
 
     Raises:
@@ -113,14 +117,17 @@ def create_card(
     subject = get_subject(card_id, at)
     stand_in(subject, target, stage_id, visit_id, at)
     tasks = make_tasks(subject, target, visit_id, at)
-    record_card_event(
+    event_id = record_card_event(
         subject,
         "card.created",
         actor,
         channel,
         {"pipeline": slug, "visit": visit_id, "revision": revision_id, "fields": dict(fields or {})},
     )
-    begin_stay(subject, tasks, actor, channel, None)
+    # It has entered its first stage, too: what that stage does on entering holds for new cards.
+    entered = {"to": {"stage": target.key}, "edge": "created"}
+    match_event(subject, ENTERED, entered, event_id=event_id, actor=actor, channel=channel)
+    begin_stay(subject, tasks, actor, channel, None, asks_client=asks_client)
     db.session.flush()
     refresh_summary(subject)
     touch_card(card, actor)

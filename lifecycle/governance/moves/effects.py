@@ -13,9 +13,9 @@ from lifecycle.core.errors import Conflict
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import StageDef
 from lifecycle.governance.language.reminders import moment_of
-from lifecycle.governance.requests.ask import leave_requests, open_request, take_back_requests
+from lifecycle.governance.requests.ask import ask_at_gate, leave_requests, take_back_requests
 from lifecycle.governance.sla.alerts import sla_plans
-from lifecycle.governance.sla.clock import calendar_of, due_after
+from lifecycle.governance.sla.clock import calendar_of
 from lifecycle.records.automation.models import RuleFiring
 from lifecycle.records.cards.models import StageVisit
 from lifecycle.records.inbox.models import Notice
@@ -35,7 +35,13 @@ def leave_behind(subject: Subject, target: StageDef, at: datetime) -> None:
 
 
 def begin_stay(
-    subject: Subject, tasks: Sequence[Task], actor: Actor, channel: str, undo_until: datetime | None
+    subject: Subject,
+    tasks: Sequence[Task],
+    actor: Actor,
+    channel: str,
+    undo_until: datetime | None,
+    *,
+    asks_client: bool = True,
 ) -> None:
     """Do what entering a stage brings with it: ask the client, and plan alerts and reminders.
 
@@ -44,18 +50,8 @@ def begin_stay(
         tasks: those that the stage has made.
         undo_until: mail waits until then.
     """
-    gate = subject.stage.client_gate
-    if gate is not None:
-        open_request(
-            subject,
-            gate.asks,
-            actor=actor,
-            due_at=due_after(subject.playbook, subject.stage, subject.began_at, gate.due),
-            to=gate.to,
-            series=gate.reminders,
-            channel=channel,
-            undo_until=undo_until,
-        )
+    if asks_client:
+        ask_at_gate(subject, actor, channel, undo_until)
     plan_reminders(subject.card.id, [*sla_plans(subject), *_task_plans(subject, tasks)])
 
 

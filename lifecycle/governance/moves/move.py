@@ -98,7 +98,7 @@ def _way(subject: Subject, to_stage: str, actor: Actor, override: bool) -> Way:
     if to_stage == subject.stage.key:
         raise Invalid(f"The card is already in {subject.stage.name}. Nothing was changed.")
     if subject.pipeline.find_stage(subject.stage.key) is None:
-        return way_out_of_retired(subject.stage, subject.pipeline.stage(to_stage), actor)
+        return way_out_of_retired(subject.pipeline, subject.stage, subject.pipeline.stage(to_stage), actor)
     return find_way(subject.pipeline, subject.stage.key, to_stage, actor, override=override)
 
 

@@ -35,7 +35,7 @@ def list_targets(subject: Subject, actor: Actor) -> list[Target]:
     """
     is_retired = subject.pipeline.find_stage(subject.stage.key) is None
     ways = [
-        way_out_of_retired(subject.stage, stage, actor)
+        way_out_of_retired(subject.pipeline, subject.stage, stage, actor)
         if is_retired
         else find_way(subject.pipeline, subject.stage.key, stage.key, actor, override=True)
         for stage in subject.pipeline.stages

@@ -26,7 +26,7 @@ from lifecycle.governance.language.reminders import moment_of
 from lifecycle.governance.messages.letters import AboutRequest, message_values, show_field, write_letter
 from lifecycle.governance.messages.template import fill_text
 from lifecycle.governance.requests.contacts import settle_recipient
-from lifecycle.governance.sla.clock import calendar_of
+from lifecycle.governance.sla.clock import calendar_of, due_after
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.outbox.compose import cancel_messages_of_request, send_message
 from lifecycle.records.outbox.models import OutboxMessage
@@ -72,6 +72,7 @@ def open_request(
     if definition is None:
         raise Invalid("This card's playbook has no such request to the client.")
     older = find_open_request(subject.card.id, key)
+    known = dict(older.answers) if older is not None else {}
     if older is not None:
         # At the moment of the move that asks again, by which an undo finds it.
         close_request(older, "replaced by a newer one", subject.visit.entered_at if undo_until else now())
@@ -85,6 +86,8 @@ def open_request(
         name=definition.name,
         to_right=to,
         status="not_asked",
+        # Nobody has to type again what they told us before.
+        answers=known,
         due_at=due_at,
         created_at=now(),
         created_by=actor.user_id,
@@ -98,6 +101,22 @@ def open_request(
         send_request(subject, request, contact, actor=actor, channel=channel, undo_until=undo_until)
     plan_for(subject, request, series)
     return request
+
+
+def ask_at_gate(subject: Subject, actor: Actor, channel: str, undo_until: datetime | None = None) -> None:
+    """Ask for what the card's stage asks of the client, if it is a client gate."""
+    gate = subject.stage.client_gate
+    if gate is not None:
+        open_request(
+            subject,
+            gate.asks,
+            actor=actor,
+            due_at=due_after(subject.playbook, subject.stage, now(), gate.due),
+            to=gate.to,
+            series=gate.reminders,
+            channel=channel,
+            undo_until=undo_until,
+        )
 
 
 def send_request(
@@ -316,10 +335,8 @@ def revoke_links(request_id: uuid.UUID, at: datetime) -> int:
 def leave_requests(subject: Subject, at: datetime, *, all_of_them: bool) -> None:
     """End what a card leaves behind unanswered when it moves on: the request of its stage, or all of them."""
     gate = subject.stage.client_gate
-    if gate is None and not all_of_them:
-        return
     for key, request in requests_by_card([subject.card.id]).get(subject.card.id, {}).items():
-        is_of_stage = gate is not None and gate.asks == key
+        is_of_stage = (gate is not None and gate.asks == key) or request.visit_id == subject.visit.id
         if request.status != "accepted" and (is_of_stage or all_of_them):
             close_request(request, "the card moved on", at)
 

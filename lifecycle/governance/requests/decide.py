@@ -155,10 +155,20 @@ def return_submission(subject: Subject, actor: Actor, request_id: uuid.UUID, rea
         raise Invalid("Say what to mend.", {"reason": "Say what to mend."})
     request.status, request.reason = "returned", text
     request.decided_at, request.decided_by = now(), actor.user_id
+    _give_time_anew(subject, request)
     subject.card.client_status = request.status
     if not subject.card.waiting_on_client and subject.stage.is_open:
         start_waiting(subject, actor, f"{request.name}: returned to the client")
     record_card_event(subject, "card.request.returned", actor, PAGE, describe(request), reason=text)
+
+
+def _give_time_anew(subject: Subject, request: ClientRequest) -> None:
+    """Give as much time to mend as there was to answer, and remind of it again."""
+    gate = subject.stage.client_gate
+    ours = gate if gate is not None and gate.asks == request.key else None
+    due_at = due_after(subject.playbook, subject.stage, now(), ours.due if ours else None)
+    request.due_at = max(request.due_at, due_at)
+    plan_for(subject, request, ours.reminders if ours else ReminderSeries())
 
 
 def revoke_request_links(subject: Subject, actor: Actor, request_id: uuid.UUID) -> None:

@@ -150,6 +150,7 @@ def _row(
     problem: str | None,
 ) -> dict[str, Any]:
     before: Cause | None = db.session.info.get(_CAUSE)
+    is_untold = problem is not None
     problem = problem or (_too_deep(before) if before else None)
     waits = undo_until is not None and any(action.params.waits for action in rule.actions)
     at = now()
@@ -161,7 +162,8 @@ def _row(
         "rule_key": rule.key,
         "cause": cause,
         "event_kind": kind,
-        "event": dict(event),
+        # What could not be told then is asked again if somebody has it tried again.
+        "event": {**event, "untold": True} if is_untold else dict(event),
         "actor_id": actor.user_id,
         "depth": before.depth + 1 if before else 0,
         "root_id": before.root_id if before else None,

@@ -110,7 +110,7 @@ def read_gate(subject: Subject, to_stage: str, actor: Actor) -> GateView:
         KeyError: the card's revision has no such stage.
     """
     if subject.pipeline.find_stage(subject.stage.key) is None:
-        way = way_out_of_retired(subject.stage, subject.pipeline.stage(to_stage), actor)
+        way = way_out_of_retired(subject.pipeline, subject.stage, subject.pipeline.stage(to_stage), actor)
     else:
         may_override = can(actor, "cards.override")
         way = find_way(subject.pipeline, subject.stage.key, to_stage, actor, override=may_override)

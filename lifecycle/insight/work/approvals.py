@@ -13,6 +13,7 @@ from lifecycle.governance.gates.checks.approval import approval_subject
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.insight.boards.view import short_span
 from lifecycle.insight.work.lines import Line, Lines, Mark, Reader, Window, about_cards, card_of, is_worked_on
+from lifecycle.insight.work.words import joined
 from lifecycle.records.cards.models import Card
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.models import User
@@ -93,14 +94,14 @@ def _is_current(row: Any, subject: Subject) -> bool:
 
 def _line(row: Any, subject: Subject, reader: Reader) -> Line:
     request: ApprovalRequest = row.ApprovalRequest
-    names = [subject.playbook.fields[key].name for key in request.subject if key in subject.playbook.fields]
-    what = " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else "the step"
+    fields = subject.playbook.fields
+    names = [_inside_a_sentence(fields[key].name) for key in request.subject if key in fields]
     marks: tuple[Mark, ...] = ()
     if request.needed > 1:
         marks = (Mark("neutral", f"{row.approvals} of {request.needed} approved", "users"),)
     card = card_of(row)
     return Line(
-        f"Approve {what[:1].lower() + what[1:]}",
+        f"Approve {joined(names) or 'the step'}",
         card.url,
         card,
         since=short_span(reader.at - request.requested_at),
@@ -108,3 +109,8 @@ def _line(row: Any, subject: Subject, reader: Reader) -> Line:
         who=row.asked_by,
         marks=marks,
     )
+
+
+def _inside_a_sentence(name: str) -> str:
+    """Return a field's name with a small first letter, unless it is an abbreviation like `VAT number`."""
+    return name if name[1:2].isupper() else name[:1].lower() + name[1:]

@@ -13,7 +13,7 @@ import re
 
 from flask import current_app
 
-_PLACEHOLDER = re.compile(r"\[\[token:([a-z_]+/[0-9a-f-]{36})\]\]")
+_PLACEHOLDER = re.compile(r"\[\[token:([a-z_]+/[0-9a-f-]{36})/([0-9a-f]{16})\]\]")
 
 
 def sealed_token(name: str) -> str:
@@ -25,9 +25,20 @@ def sealed_token(name: str) -> str:
 
 def placeholder(name: str) -> str:
     """Return what stands for the token of `name` while a message waits."""
-    return f"[[token:{name}]]"
+    return f"[[token:{name}/{_mark(name)}]]"
 
 
 def fill_in(text: str) -> str:
-    """Return `text` with every placeholder replaced by its token."""
-    return _PLACEHOLDER.sub(lambda found: sealed_token(found[1]), text)
+    """Return `text` with every placeholder replaced by its token.
+
+    What only looks like one stays as it is: somebody wrote it into a title or a note, hoping for a link.
+    """
+    return _PLACEHOLDER.sub(
+        lambda found: sealed_token(found[1]) if hmac.compare_digest(found[2], _mark(found[1])) else found[0],
+        text,
+    )
+
+
+def _mark(name: str) -> str:
+    key = current_app.extensions["settings"].secret_key.encode()
+    return hmac.digest(key, b"lifecycle placeholder\0" + name.encode(), hashlib.sha256).hex()[:16]

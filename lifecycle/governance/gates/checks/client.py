@@ -75,7 +75,9 @@ class ClientCheck(CheckType[ClientParams, Requests]):
             return Verdict(False, f"The client declined “{definition.name}”{because}", remedy)
         if request.status in ("submitted", "accepted") and is_changed(ask.subject, request):
             return Verdict(
-                False, f"What the client was shown of “{definition.name}” has changed since; ask again.", remedy
+                False,
+                f"What the client was shown of “{definition.name}” has changed since; ask again.",
+                remedy,
             )
         if _RANK.index(params.status) <= (_RANK.index(request.status) if request.status in _RANK else -1):
             verb = "accepted" if request.status == "accepted" else "submitted"
