@@ -127,6 +127,8 @@ class Journey:
         with contextlib.suppress(_TakenBack), self.app.app_context(), transaction():
             subject = get_subject(card_id)
             about = _request_for(subject.card.id, rule)
+            if about is None and (rule.trigger.event or "").startswith("card.request."):
+                return
             event = {"kind": rule.trigger.event, "key": rule.trigger.of, "request": about}
             unconditional = RuleDef(rule.key, rule.name, rule.trigger, rule.actions, None, rule.is_of_stage)
             set_off(subject, [unconditional], f"test {place}", event, kind=rule.trigger.event, actor=SYSTEM)

@@ -70,8 +70,11 @@ class Company:
     @property
     def domain(self) -> str:
         """Their address in the network, in a part of it that belongs to nobody."""
-        plain = unicodedata.normalize("NFKD", self.name.lower()).encode("ascii", "ignore").decode()
-        return f"{re.sub(r'[^a-z0-9]+', '-', plain).strip('-')}.example"
+        return f"{_plain(self.name)}.example"
+
+    def email_of(self, name: str) -> str:
+        """Return the address of somebody there."""
+        return f"{_plain(name)}@{self.domain}"
 
     def value(self, chance: random.Random) -> Decimal:
         """Return what the work is worth, to the hundred."""
@@ -92,6 +95,11 @@ class Company:
             " Labs",
         )
         return replace(self, name=f"{self.name}{places[turn % len(places)]}") if turn else self
+
+
+def _plain(name: str) -> str:
+    ascii_only = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", ascii_only).strip("-")
 
 
 def companies(playbook: str) -> tuple[Company, ...]:

@@ -155,7 +155,7 @@ def _demo(scene: Scene, stay: Stay, _following: str | None) -> Iterator[Deed]:
         yield Deed("plan", 0.3, partial(_plan_ahead, scene, key="demo"))
     yield from _meeting(scene, "demo", words.DEMO_NOTES, words.DEMO_DECISIONS)
     attendees = scene.say(words.AUDIENCES)
-    yield Deed("kind", 0.2, partial(_fill, scene, values={"demo_kind": kind}))
+    yield Deed("kind", 0.2, partial(_fill_kind, scene, kind=kind))
     verdict = {"demo_attendees": attendees, "demo_verdict": scene.say(words.VERDICTS)}
     yield Deed("verdict", 0.6, partial(_fill, scene, values=verdict))
     yield Deed("recording", 0.7, partial(_finish_tasks, scene, keys=("send_recording", None)))
@@ -242,6 +242,11 @@ def _next_action(scene: Scene, stay: Stay) -> Iterator[Deed]:
 
 
 # --- how each is done ---
+
+
+def _fill_kind(scene: Scene, subject: Subject, *, kind: str) -> None:
+    ends = {"demo_until": (now() + timedelta(days=30)).date().isoformat()} if kind == "free_month" else {}
+    _fill(scene, subject, values={"demo_kind": kind, **ends})
 
 
 def _fill(scene: Scene, subject: Subject, *, values: dict[str, Any]) -> None:

@@ -62,12 +62,14 @@ def plan_parts(at: datetime) -> list[Part]:
     for revision in list_current_revisions():
         playbook = revision.playbook
         names = companies(playbook.key)
+        first = len(found)
         for pipeline in playbook.pipelines:
             if pipeline.slug == TOLD_ELSEWHERE:
                 continue
             for stage, ended_at in _endings(pipeline, at):
                 number = len(found)
-                company = names[number % len(names)].numbered(number // len(names))
+                turn, place = divmod(number - first, len(names))
+                company = names[place].numbered(turn)
                 found.append(Part(number, playbook, pipeline, stage, company, ended_at))
     return found
 
@@ -93,6 +95,7 @@ def tell_part(part: Part, office: OfficeHours, at: datetime) -> None:
     moment = office.before(part.ended_at or at, sum(stays) + last)
     with transaction(), pretending(moment):
         card_id = _begin(part, chance)
+        walker.perform(card_id)
     for stage, hours in zip(way[1:], stays, strict=True):
         moment = min(office.after(moment, hours), part.ended_at or at)
         moment = _go_on(walker, card_id, stage, moment, at)
@@ -170,7 +173,7 @@ def _begin(part: Part, chance: random.Random) -> uuid.UUID:
             {
                 "name": name,
                 "title": title,
-                "email": f"{name.split()[0].lower()}@{company.domain}",
+                "email": company.email_of(name),
                 "is_verified": True,
             },
             actor=SYSTEM,

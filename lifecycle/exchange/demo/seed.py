@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import gc
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import Enum
+from functools import partial
 
 import sqlalchemy as sa
 from flask import Flask, current_app
@@ -22,6 +23,7 @@ from lifecycle.core.clock import now, pretending
 from lifecycle.core.db import db, transaction
 from lifecycle.core.errors import Conflict
 from lifecycle.core.locks import AdvisoryLock
+from lifecycle.exchange.demo.histories import plan_parts, tell_part, unread_is_old
 from lifecycle.exchange.demo.places import POSITIONS, Provider, person_name, phone_number, providers
 from lifecycle.exchange.demo.plan import Story, make_plan
 from lifecycle.exchange.demo.scene import Scene, Stage, email_of
@@ -92,34 +94,43 @@ def _seed(password: str) -> Seeding:
     office = _office()
     everyone = providers()
     stories = make_plan(at, office, everyone)
+    parts = plan_parts(at)
     stage = Stage(office, gather(), at)
     # The threads have sessions of their own; this one must not sit in a transaction until they are done.
     db.session.rollback()
-    _tell_all(stage, everyone, stories)
+    tells = [partial(_tell_provider, stage, provider, stories) for provider in everyone]
+    tells += [partial(tell_part, part, office, at) for part in parts]
+    _tell_all(tells)
     with transaction():
+        unread_is_old(at)
         refresh_summaries(_open_card_ids())
         record_event(
-            _COMPLETED, chain="system", actor=SYSTEM, channel="command", data={"cards": len(stories)}
+            _COMPLETED, chain="system", actor=SYSTEM, channel="command", data={"cards": len(stories) + len(parts)}
         )
     return Seeding.SEEDED
 
 
-def _tell_all(stage: Stage, everyone: Sequence[Provider], stories: Sequence[Story]) -> None:
-    """Tell each provider's stories in their order, a few providers at a time: while one waits for the
-    database, another goes on. What two providers write never meets.
+def _tell_all(tells: Sequence[Callable[[], None]]) -> None:
+    """Tell a few customers' stories at a time: while one waits for the database, another goes on.
+
+    What two of them write never meets.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001
 
-    def tell(provider: Provider) -> None:
-        own = [story for story in stories if story.provider == provider]
+    def tell(one: Callable[[], None]) -> None:
         with app.app_context():
-            _found_account(stage, provider, own)
-            for story in own:
-                _tell(stage, story)
+            one()
 
     with _without_collector(), ThreadPoolExecutor(_AT_A_TIME) as threads:
-        for _ in threads.map(tell, everyone):
+        for _ in threads.map(tell, tells):
             pass
+
+
+def _tell_provider(stage: Stage, provider: Provider, stories: Sequence[Story]) -> None:
+    own = [story for story in stories if story.provider == provider]
+    _found_account(stage, provider, own)
+    for story in own:
+        _tell(stage, story)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Who works in the demo: four people with a log-in that is told, and five whose password nobody knows."""
+"""Who works in the demo: four people with a log-in that is told, and colleagues whose password nobody knows."""
 
 from __future__ import annotations
 
@@ -38,6 +38,28 @@ COLLEAGUES = (
     Colleague("amara.nwosu", "Amara Nwosu", "member", ("growth",), "Africa/Lagos"),
     Colleague("pilar.robles", "Pilar Robles", "member", ("finance",), "Europe/Madrid"),
     Colleague("tomasz.lis", "Tomasz Lis", "manager", ("delivery", "migration"), "Europe/Warsaw"),
+    Colleague("hugo.brandt", "Hugo Brandt", "member", ("delivery", "technical_operations"), "Europe/Berlin"),
+    Colleague("leila.haddad", "Leila Haddad", "member", ("delivery", "migration"), "Europe/Paris"),
+    Colleague("oskar.lind", "Oskar Lind", "member", ("technical_operations", "migration"), "Europe/Oslo"),
+    Colleague("clara.moss", "Clara Moss", "manager", ("finance", "technical_operations"), "Europe/Dublin"),
+    Colleague("sven.aker", "Sven Åker", "member", ("finance", "support"), "Europe/Stockholm"),
+    Colleague("rosa.vidal", "Rosa Vidal", "manager", ("csm", "support"), "Europe/Madrid"),
+    Colleague("nadia.petit", "Nadia Petit", "member", ("csm",), "Europe/Paris"),
+    Colleague("kofi.mensah", "Kofi Mensah", "member", ("csm", "support"), "Africa/Accra"),
+    Colleague(
+        "irene.duval",
+        "Irène Duval",
+        "manager",
+        ("strategy", "engineering", "enablement", "architects"),
+        "Europe/Paris",
+    ),
+    Colleague("paulo.reis", "Paulo Reis", "member", ("strategy", "engineering"), "Europe/Lisbon"),
+    Colleague("greta.holm", "Greta Holm", "member", ("engineering", "enablement"), "Europe/Copenhagen"),
+    Colleague("yusuf.kaya", "Yusuf Kaya", "member", ("architects", "enablement"), "Europe/Istanbul"),
+    Colleague("anya.novak", "Anya Novak", "member", ("strategy", "architects"), "Europe/Prague"),
+    Colleague("dara.quinn", "Dara Quinn", "manager", ("sales", "consulting"), "America/Toronto"),
+    Colleague("felix.amann", "Felix Amann", "member", ("sales", "consulting"), "America/Toronto"),
+    Colleague("noor.aziz", "Noor Aziz", "member", ("consulting", "delivery"), "America/Vancouver"),
 )
 # Those who own cards; the one with a log-in first, so that she finds most of the work hers.
 OWNERS = ("member", "jonas.keller", "ines.carvalho", "amara.nwosu", "member", "manager")

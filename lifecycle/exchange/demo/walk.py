@@ -292,9 +292,7 @@ def _approval(walker: Walker, subject: Subject, check: CheckDef, result: CheckRe
 def _client(walker: Walker, subject: Subject, check: CheckDef, _result: CheckResult) -> None:
     key = check.params.name
     request = requests_by_card([subject.id]).get(subject.id, {}).get(key)
-    is_void = (
-        request is not None and request.status in ("submitted", "accepted") and is_changed(subject, request)
-    )
+    is_void = request is not None and is_changed(subject, request)
     if request is None or is_void or request.status in ("not_asked", "declined", "expired"):
         request = decide.ask_client(subject, walker.owner(subject), key)
     answer_as_client(walker, subject, request)

@@ -12,7 +12,17 @@ from lifecycle.governance.cards.subjects import subjects_of
 from lifecycle.governance.gates.checks.approval import approval_subject
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.insight.boards.view import short_span
-from lifecycle.insight.work.lines import Line, Lines, Mark, Reader, Window, about_cards, card_of, is_worked_on
+from lifecycle.insight.work.lines import (
+    Line,
+    Lines,
+    Mark,
+    Query,
+    Reader,
+    Window,
+    about_cards,
+    card_of,
+    is_worked_on,
+)
 from lifecycle.insight.work.words import joined
 from lifecycle.records.cards.models import Card
 from lifecycle.records.people.actor import Actor
@@ -41,38 +51,53 @@ def approvals_to_decide(reader: Reader, window: Window) -> Lines:
     return Lines([_line(row, subjects[row.card_id], reader) for row in shown], len(found))
 
 
-def _query(reader: Reader) -> sa.Select[*tuple[Any, ...]]:
-    asked_at = aliased(Stage)
-    decisions = sa.select(ApprovalDecision.id).where(ApprovalDecision.request_id == ApprovalRequest.id)
-    approvals = (
-        sa.select(sa.func.count())
-        .where(ApprovalDecision.request_id == ApprovalRequest.id, ApprovalDecision.decision == "approved")
-        .correlate(ApprovalRequest)
-        .scalar_subquery()
-    )
+def _query(reader: Reader) -> Query:
+    undecided, asked_at = _undecided(reader), aliased(Stage)
     query = about_cards(
-        sa.select(ApprovalRequest, User.name.label("asked_by"), approvals.label("approvals"))
+        sa.select(ApprovalRequest, User.name.label("asked_by"), undecided.c.approvals)
+        .join(undecided, undecided.c.id == ApprovalRequest.id)
         .join(Card, Card.id == ApprovalRequest.card_id)
         .outerjoin(User, User.id == ApprovalRequest.requested_by)
+    )
+    # The key begins with the stage that asks; a request may outlive the card's stay there.
+    asks = sa.and_(
+        asked_at.pipeline_id == Card.pipeline_id,
+        asked_at.key == sa.func.split_part(ApprovalRequest.key, ".", 1),
+    )
+    query = query.join(asked_at, asks).where(is_worked_on(), asked_at.position >= Stage.position)
+    return query.order_by(ApprovalRequest.requested_at, ApprovalRequest.id).limit(MOST)
+
+
+def _undecided(reader: Reader) -> sa.CTE:
+    """Return the open requests to the reader's roles that they may still decide, with how many approved.
+
+    Found first and on their own: what is joined to them would mislead the database about their number.
+    """
+    decided = (
+        sa.select(
+            ApprovalDecision.request_id,
+            sa.func.count().filter(ApprovalDecision.decision == "approved").label("approvals"),
+            sa.func.bool_or(ApprovalDecision.decision == "rejected").label("is_rejected"),
+            sa.func.bool_or(ApprovalDecision.decided_by == reader.user_id).label("is_mine"),
+        )
+        .group_by(ApprovalDecision.request_id)
+        .subquery()
+    )
+    approvals = sa.func.coalesce(decided.c.approvals, 0)
+    return (
+        sa.select(ApprovalRequest.id, approvals.label("approvals"))
+        .outerjoin(decided, decided.c.request_id == ApprovalRequest.id)
         .where(
             ApprovalRequest.closed_at.is_(None),
             ApprovalRequest.requested_by.is_distinct_from(reader.user_id),
-            ~decisions.where(ApprovalDecision.decided_by == reader.user_id).exists(),
-            ~decisions.where(ApprovalDecision.decision == "rejected").exists(),
             approvals < ApprovalRequest.needed,
+            sa.func.coalesce(decided.c.is_rejected, False).is_(False),
+            sa.func.coalesce(decided.c.is_mine, False).is_(False),
             *_of_roles(reader.actor),
         )
+        .cte("undecided")
+        .prefix_with("MATERIALIZED")
     )
-    # The key begins with the stage that asks; a request may outlive the card's stay there.
-    query = query.join(
-        asked_at,
-        sa.and_(
-            asked_at.pipeline_id == Card.pipeline_id,
-            asked_at.key == sa.func.split_part(ApprovalRequest.key, ".", 1),
-        ),
-    )
-    query = query.where(is_worked_on(), asked_at.position >= Stage.position)
-    return query.order_by(ApprovalRequest.requested_at, ApprovalRequest.id).limit(MOST)
 
 
 def _of_roles(actor: Actor) -> list[sa.ColumnElement[bool]]:

@@ -21,6 +21,7 @@ from lifecycle.insight.work.lines import (
     Window,
     about_cards,
     card_of,
+    choose,
     due_of,
     fetch,
 )
@@ -81,13 +82,15 @@ def handoffs_to_accept(departments: Collection[str], reader: Reader, window: Win
     """
     if not departments:
         return Handoffs([], 0, 0)
-    query = (
-        _handoffs()
-        .add_columns(sa.func.min(Handoff.offered_at).over().label("oldest_at"))
-        .where(Handoff.state == "offered", Handoff.to_department.in_(departments))
-        .order_by(Handoff.due_at, Handoff.id)
+    ids = (
+        sa.select(Handoff.id, sa.func.min(Handoff.offered_at).over().label("oldest_at"))
+        .join(Card, Card.id == Handoff.to_card_id)
+        .where(
+            Handoff.state == "offered", Handoff.to_department.in_(departments), Card.withdrawn_at.is_(None)
+        )
     )
-    rows, count, late = fetch(query, window, Handoff.due_at <= reader.at)
+    chosen = choose(ids, (Handoff.due_at, Handoff.id), window, Handoff.due_at <= reader.at)
+    rows, count, late = fetch(_handoffs().add_columns(chosen.c.oldest_at), Handoff.id, chosen)
     oldest = short_span(reader.at - rows[0].oldest_at) if rows else ""
     return Handoffs([_shown(row, reader) for row in rows], count, late, oldest)
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute
 
 from lifecycle.core.db import db
 from lifecycle.insight.boards.view import short_span
@@ -19,6 +20,7 @@ from lifecycle.records.people.actor import Actor
 from lifecycle.records.playbooks.models import Pipeline, Stage
 
 Query = sa.Select[*tuple[Any, ...]]
+Column = sa.ColumnElement[Any] | InstrumentedAttribute[Any]
 Rows = Sequence[sa.Row[*tuple[Any, ...]]]
 
 PAGE: Final = 50
@@ -140,15 +142,38 @@ def card_of(row: Any) -> AboutCard:
 
 
 def is_worked_on() -> sa.ColumnElement[bool]:
-    """Return the condition that somebody can still work on a card; for an `about_cards` query."""
-    return sa.and_(Card.archived_at.is_(None), Stage.kind == "open")
-
-
-def fetch(query: Query, window: Window, late: sa.ColumnElement[bool] | None = None) -> tuple[Rows, int, int]:
-    """Return the rows of the window, how many there are in all, and how many of these are late. One query."""
-    query = query.add_columns(
-        sa.func.count().over().label("in_all"),
-        (sa.func.count().filter(late).over() if late is not None else sa.literal(0)).label("late_in_all"),
+    """Return the condition that somebody can still work on a card."""
+    return sa.and_(
+        Card.archived_at.is_(None), Card.stage_id.in_(sa.select(Stage.id).where(Stage.kind == "open"))
     )
-    rows = db.session.execute(query.limit(window.limit).offset(window.offset)).all()
+
+
+def choose(
+    ids: Query,
+    order: Sequence[Column],
+    window: Window,
+    late: sa.ColumnElement[bool] | None = None,
+) -> sa.Subquery:
+    """Return the part of `ids`, a query of one column `id`, that is shown, with its place and the counts.
+
+    What a line shows is joined to these few; to count it must not be read for all of them.
+    """
+    late_in_all = sa.func.count().filter(late).over() if late is not None else sa.literal(0)
+    return (
+        ids.add_columns(
+            sa.func.row_number().over(order_by=order).label("place"),
+            sa.func.count().over().label("in_all"),
+            late_in_all.label("late_in_all"),
+        )
+        .order_by(*order)
+        .limit(window.limit)
+        .offset(window.offset)
+        .subquery("chosen")
+    )
+
+
+def fetch(query: Query, key: Column, chosen: sa.Subquery) -> tuple[Rows, int, int]:
+    """Return what `query` says of the chosen, how many there are in all, and how many of these are late."""
+    query = query.add_columns(chosen.c.in_all, chosen.c.late_in_all).join(chosen, chosen.c.id == key)
+    rows = db.session.execute(query.order_by(chosen.c.place)).all()
     return rows, rows[0].in_all if rows else 0, rows[0].late_in_all if rows else 0

@@ -17,6 +17,7 @@ from lifecycle.insight.work.lines import (
     Window,
     about_cards,
     card_of,
+    choose,
     due_of,
     fetch,
     is_worked_on,
@@ -48,10 +49,11 @@ def requests_to_answer(reader: Reader, window: Window) -> Lines:
         (_IS_STUCK, ClientRequest.stuck_at),
         (ClientRequest.status == "expired", ClientRequest.due_at),
         else_=sa.func.coalesce(ClientRequest.answered_at, ClientRequest.created_at),
-    ).label("since")
+    )
     ours = ClientRequest.status.in_([status for status in _OUR_TURN if status != "stuck"])
-    query = _requests().add_columns(since).where(Card.owner_id == reader.user_id, sa.or_(ours, _IS_STUCK))
-    rows, count, _ = fetch(query.order_by(since, ClientRequest.id), window)
+    ids = _open_requests().where(Card.owner_id == reader.user_id, sa.or_(ours, _IS_STUCK))
+    chosen = choose(ids, (since, ClientRequest.id), window)
+    rows, count, _ = fetch(_requests().add_columns(since.label("since")), ClientRequest.id, chosen)
     return Lines([_answer(row, reader) for row in rows], count)
 
 
@@ -79,15 +81,18 @@ def gates_of_department(department: str, reader: Reader, window: Window) -> Line
         .correlate(ClientRequest)
         .scalar_subquery()
     )
-    since = sa.func.coalesce(ClientRequest.asked_at, ClientRequest.created_at).label("since")
+    since = sa.func.coalesce(ClientRequest.asked_at, ClientRequest.created_at)
+    ids = _open_requests().where(
+        Card.department_key == department, sa.or_(_IS_WAITING, ClientRequest.status == "not_asked")
+    )
+    late_ones = sa.and_(_IS_WAITING, ClientRequest.due_at <= reader.at)
     query = (
         _requests()
-        .add_columns(since, User.name.label("owner"), latest_message.label("message_state"))
+        .add_columns(since.label("since"), User.name.label("owner"), latest_message.label("message_state"))
         .join(User, User.id == Card.owner_id)
-        .where(Card.department_key == department, sa.or_(_IS_WAITING, ClientRequest.status == "not_asked"))
-        .order_by(since, ClientRequest.id)
     )
-    rows, count, late = fetch(query, window, sa.and_(_IS_WAITING, ClientRequest.due_at <= reader.at))
+    chosen = choose(ids, (since, ClientRequest.id), window, late_ones)
+    rows, count, late = fetch(query, ClientRequest.id, chosen)
     return Lines([_gate(row, reader) for row in rows], count, late)
 
 
@@ -119,15 +124,26 @@ def cards_waiting_on_clients(reader: Reader, window: Window) -> Lines:
         .correlate(Card)
         .lateral("asked")
     )
+    open_pause = sa.and_(SlaPause.visit_id == Card.visit_id, SlaPause.ended_at.is_(None))
+    ids = (
+        sa.select(Card.id)
+        .join(SlaPause, open_pause)
+        .where(Card.owner_id == reader.user_id, Card.waiting_on_client.is_(True), is_worked_on())
+    )
     query = about_cards(
         sa.select(SlaPause.started_at, SlaPause.reason, asked.c.id, asked.c.name, asked.c.due_at)
         .select_from(Card)
-        .join(SlaPause, sa.and_(SlaPause.visit_id == Card.visit_id, SlaPause.ended_at.is_(None)))
+        .join(SlaPause, open_pause)
         .outerjoin(asked, sa.true())
-        .where(Card.owner_id == reader.user_id, Card.waiting_on_client.is_(True))
     )
-    query = query.where(is_worked_on()).order_by(SlaPause.started_at, Card.id)
-    rows, count, late = fetch(query, window, asked.c.due_at <= reader.at)
+    is_late = sa.exists().where(
+        ClientRequest.card_id == Card.id,
+        ClientRequest.closed_at.is_(None),
+        _IS_WAITING,
+        ClientRequest.due_at <= reader.at,
+    )
+    chosen = choose(ids, (SlaPause.started_at, Card.id), window, is_late)
+    rows, count, late = fetch(query, Card.id, chosen)
     lines = []
     for row in rows:
         card = card_of(row)
@@ -156,5 +172,12 @@ def _requests() -> Query:
         )
         .join(Card, Card.id == ClientRequest.card_id)
         .outerjoin(Contact, Contact.id == ClientRequest.contact_id)
+    )
+
+
+def _open_requests() -> Query:
+    return (
+        sa.select(ClientRequest.id)
+        .join(Card, Card.id == ClientRequest.card_id)
         .where(ClientRequest.closed_at.is_(None), Card.archived_at.is_(None))
     )

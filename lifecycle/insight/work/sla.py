@@ -22,6 +22,7 @@ from lifecycle.insight.work.lines import (
     Window,
     about_cards,
     card_of,
+    choose,
     fetch,
     is_worked_on,
 )
@@ -81,9 +82,12 @@ class Figures:
 
 def read_clocks(whose: sa.ColumnElement[bool], reader: Reader) -> Clocks:
     """Return how the running clocks of these cards stand. Two queries."""
-    running = _cards().where(whose, is_worked_on(), _IS_RUNNING).order_by(Card.sla_due_at, Card.id)
-    rows, late_count, _ = fetch(running.where(Card.sla_due_at <= reader.at), Window(PAGE))
-    coming = db.session.execute(running.where(Card.sla_due_at > reader.at).limit(LOOKED_AHEAD)).all()
+    running = sa.select(Card.id).where(whose, is_worked_on(), _IS_RUNNING)
+    order = (Card.sla_due_at, Card.id)
+    late = choose(running.where(Card.sla_due_at <= reader.at), order, Window(PAGE))
+    rows, late_count, _ = fetch(_cards(), Card.id, late)
+    ahead = choose(running.where(Card.sla_due_at > reader.at), order, Window(LOOKED_AHEAD))
+    coming, _, _ = fetch(_cards(), Card.id, ahead)
     lines = [_line(row, reader.at) for row in coming]
     soon = [line for line in lines if line.clock.state == "due_soon"]
     return Clocks(
@@ -95,18 +99,25 @@ def read_clocks(whose: sa.ColumnElement[bool], reader: Reader) -> Clocks:
     )
 
 
-def cards_by_sla(
-    whose: sa.ColumnElement[bool], reader: Reader, window: Window
-) -> tuple[list[CardLine], int, int]:
-    """Return open cards by deadline, how many there are, and how many of these are late. One query.
+@dataclass(frozen=True)
+class CardLines:
+    """Some cards of a list. `count` is how many there are in all, `late` how many of these are late."""
+
+    lines: list[CardLine]
+    count: int
+    late: int
+
+
+def cards_by_sla(whose: sa.ColumnElement[bool], reader: Reader, window: Window) -> CardLines:
+    """Return open cards by deadline. One query.
 
     Running clocks come first, then those that stand still, then cards without an SLA.
     """
     is_late = sa.and_(_IS_RUNNING, Card.sla_due_at <= reader.at)
-    query = _cards().where(whose, is_worked_on())
-    query = query.order_by(Card.is_paused, Card.sla_due_at.nulls_last(), Card.id)
-    rows, count, late = fetch(query, window, is_late)
-    return [_line(row, reader.at) for row in rows], count, late
+    ids = sa.select(Card.id).where(whose, is_worked_on())
+    order = (Card.is_paused, Card.sla_due_at.nulls_last(), Card.id)
+    rows, count, late = fetch(_cards(), Card.id, choose(ids, order, window, is_late))
+    return CardLines([_line(row, reader.at) for row in rows], count, late)
 
 
 def count_cards(whose: sa.ColumnElement[bool], at: datetime) -> Figures:
@@ -125,7 +136,6 @@ def count_cards(whose: sa.ColumnElement[bool], at: datetime) -> Figures:
             how_many(lacks_next_action()).label("without_next_action"),
         )
         .select_from(Card)
-        .join(Stage, Stage.id == Card.stage_id)
         .where(whose, is_worked_on())
     ).one()
     return Figures(*row)

@@ -16,6 +16,7 @@ from lifecycle.insight.work.lines import (
     Window,
     about_cards,
     card_of,
+    choose,
     due_of,
     fetch,
     is_worked_on,
@@ -43,14 +44,18 @@ def tasks_of_department(department: str, reader: Reader, window: Window) -> Line
 
 
 def _tasks(whose: sa.ColumnElement[bool], reader: Reader, window: Window) -> Lines:
+    ids = (
+        sa.select(Task.id)
+        .join(Card, Card.id == Task.card_id)
+        .where(Task.done_at.is_(None), Task.cancelled_at.is_(None), whose, is_worked_on())
+    )
+    order = (Task.due_at.nulls_last(), Task.created_at, Task.id)
     query = about_cards(
         sa.select(Task.title, Task.due_at, User.name.label("assignee"))
         .join(Card, Card.id == Task.card_id)
         .outerjoin(User, User.id == Task.assignee_id)
-        .where(Task.done_at.is_(None), Task.cancelled_at.is_(None), whose)
     )
-    query = query.where(is_worked_on()).order_by(Task.due_at.nulls_last(), Task.created_at, Task.id)
-    rows, count, late = fetch(query, window, Task.due_at <= reader.at)
+    rows, count, late = fetch(query, Task.id, choose(ids, order, window, Task.due_at <= reader.at))
     lines = []
     for row in rows:
         card = card_of(row)
@@ -65,19 +70,17 @@ def next_actions_of_reader(reader: Reader, window: Window) -> Lines:
     """
     mine = sa.and_(Card.next_action_assignee_id == reader.user_id, Card.next_action_due_at < _horizon(reader))
     missing = sa.and_(Card.owner_id == reader.user_id, lacks_next_action())
-    query = _actions().where(is_worked_on(), sa.or_(sa.and_(mine, ~lacks_next_action()), missing))
-    query = query.order_by(
-        lacks_next_action(), Card.next_action_due_at.nulls_last(), Card.created_at, Card.id
-    )
+    ids = sa.select(Card.id).where(is_worked_on(), sa.or_(sa.and_(mine, ~lacks_next_action()), missing))
+    order = (lacks_next_action(), Card.next_action_due_at.nulls_last(), Card.created_at, Card.id)
     late = sa.and_(~lacks_next_action(), Card.next_action_due_at <= reader.at)
-    rows, count, late_count = fetch(query, window, late)
+    rows, count, late_count = fetch(_actions(), Card.id, choose(ids, order, window, late))
     return Lines([_action(row, reader) for row in rows], count, late_count)
 
 
 def cards_without_next_action(whose: sa.ColumnElement[bool], reader: Reader, window: Window) -> Lines:
     """Return open cards that have no next action with a date, the oldest first. One query."""
-    query = _actions().where(is_worked_on(), whose, lacks_next_action())
-    rows, count, _ = fetch(query.order_by(Card.created_at, Card.id), window)
+    ids = sa.select(Card.id).where(is_worked_on(), whose, lacks_next_action())
+    rows, count, _ = fetch(_actions(), Card.id, choose(ids, (Card.created_at, Card.id), window))
     return Lines([_action(row, reader) for row in rows], count)
 
 

@@ -27,7 +27,7 @@ from lifecycle.exchange.demo.tell import Teller
 from lifecycle.governance.cards.subjects import subjects_of
 from lifecycle.governance.cards.summary import forward_question
 from lifecycle.governance.gates.evaluate import evaluate
-from lifecycle.governance.playbooks.load import find_folder
+from lifecycle.governance.playbooks.load import find_folder, library_names
 from lifecycle.governance.playbooks.publish import publish
 from lifecycle.governance.playbooks.setup import examine_setup
 from lifecycle.governance.sla.clock import view
@@ -46,7 +46,8 @@ PASSWORD = "a demo for everybody to see"
 @pytest.fixture
 def published(app: Flask) -> Flask:
     with app.app_context(), transaction():
-        publish(find_folder("wispgate"), SYSTEM)
+        for name in library_names():
+            publish(find_folder(name), SYSTEM)
     return app
 
 
