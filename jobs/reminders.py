@@ -10,7 +10,7 @@ FIRE_DUE = "jobs.reminders.fire_due"
 
 
 def fire_due() -> int:
-    """Settle every reminder that is due, and queue itself again when a minute is not enough; return how many."""
+    """Settle every reminder that is due; queue itself again when a minute is not enough; return how many."""
     settled, is_more_due = fire.fire_due(for_seconds=60, should_stop=is_asked_to_stop)
     if is_more_due:
         enqueue(URGENT, FIRE_DUE)

@@ -11,7 +11,7 @@ PERFORM_DUE = "jobs.rules.perform_due"
 
 
 def perform_due() -> int:
-    """Perform every firing that is due, and queue itself again when a minute is not enough; return how many."""
+    """Perform every firing that is due; queue itself again when a minute is not enough; return how many."""
     done, is_more_due = perform.perform_due(for_seconds=60, should_stop=is_asked_to_stop)
     if is_more_due:
         enqueue(URGENT, PERFORM_DUE)

@@ -153,7 +153,7 @@ def _counts(owner: uuid.UUID | None) -> dict[str, int]:
     )
     if owner is not None:
         query = query.where(Card.owner_id == owner)
-    by_status: dict[str, int] = {status: count for status, count in db.session.execute(query)}
+    by_status = dict(db.session.execute(query).all())
     return {
         key: sum(count for status, count in by_status.items() if not statuses or status in statuses)
         for key, (_, statuses) in FILTERS.items()

@@ -10,8 +10,8 @@ from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.fields.values import show_value
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ClientRequestDef, PhaseDef, Question
-from lifecycle.governance.requests.ask import get_definition
 from lifecycle.governance.requests.answer import Opened
+from lifecycle.governance.requests.ask import get_definition
 from lifecycle.records.people.models import User
 
 

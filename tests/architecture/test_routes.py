@@ -22,6 +22,13 @@ from tests.factories.playbooks import LAB, publish_lab
 # Endpoints open to strangers, and why.
 PUBLIC = {
     "boards.show_changes": "a quiet poll loads no user; it checks the session itself",
+    "client_pages.show_request": "a client's link is the key, and a client has no log-in",
+    "client_pages.create_opening": "a client's link is the key",
+    "client_pages.create_answer": "a client's link is the key",
+    "client_pages.create_refusal": "a client's link is the key",
+    "client_pages.create_stuck_report": "a client's link is the key",
+    "client_pages.create_renewal": "a client's link is the key; a new one goes to the same address only",
+    "client_pages.show_file": "a client's link is the key, for the files of its own request only",
     "health.show_liveness": "asked by machines",
     "health.show_readiness": "asked by machines",
     "people.show_login": "how else would one log in",

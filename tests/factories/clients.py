@@ -22,7 +22,10 @@ from tests.factories.playbooks import publish_lab
 _CSRF = re.compile(r'name="csrf_token" value="([^"]+)"')
 _SEEN = re.compile(r'name="seen" value="([^"]*)"')
 
-ASKED = "subject: Please decide, {{ contact.first_name }}\ntext: |\n  By {{ request.due }}:\n\n  {{ request.link }}\n"
+ASKED = (
+    "subject: Please decide, {{ contact.first_name }}\n"
+    "text: |\n  By {{ request.due }}:\n\n  {{ request.link }}\n"
+)
 MEND = "subject: One more thing\ntext: |\n  {{ request.reason }}\n\n  {{ request.link }}\n"
 TERMS = """\
 name: Your terms
@@ -50,7 +53,9 @@ first: {}
 terms:
   name: Terms
   sla: 2 business days
-  client_gate: { asks: terms, to: signatory, due: 3 days, remind: [1 day before, on due, 1 day after], escalate: 2 days after }
+  client_gate:
+    { asks: terms, to: signatory, due: 3 days, remind: [1 day before, on due, 1 day after],
+      escalate: 2 days after }
   leave: [ { client: terms, waive: nobody } ]
   then_move: order
 order:
@@ -92,7 +97,7 @@ def a_contact(
 
 def request_of(app: Flask, card: KnownCard, key: str) -> dict[str, Any]:
     """The latest request of a card with that key."""
-    found = [row for row in rows(app, ClientRequest, card_id=card.id, key=key)]
+    found = rows(app, ClientRequest, card_id=card.id, key=key)
     return max(found, key=lambda row: row["created_at"])
 
 

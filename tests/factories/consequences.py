@@ -37,7 +37,7 @@ def remind(app: Flask) -> int:
 
 
 def follow_through(app: Flask) -> None:
-    """Let the undo window pass, and do everything that then is due: rules, and what they set off, and mail."""
+    """Let the undo window pass, and do everything that then is due: rules, what they set off, and mail."""
     for _ in range(3):
         with time_machine.travel(now() + UNDO_WINDOW + timedelta(seconds=1)), app.app_context():
             perform_due()

@@ -44,7 +44,10 @@ second:
     - task: { title: Weigh it, due: 1 business day }
     - handoff: { to: kitchen, carries: [wish] }
 """
-KITCHEN = "pipeline: kitchen\ndepartment: office\nstages:\n  begun: {}\n  served: { kind: won, asks: { why: text } }\n"
+KITCHEN = (
+    "pipeline: kitchen\ndepartment: office\n"
+    "stages:\n  begun: {}\n  served: { kind: won, asks: { why: text } }\n"
+)
 FILES = {"kitchen.yaml": KITCHEN, "messages/hello.yaml": "subject: Hello\ntext: It moved.\n"}
 # What every one of these runs must end with, however it was interrupted.
 WANTED = {"tasks": 1, "handoffs": 1, "messages to Ola": 1, "messages to the client": 1, "pending": 0}

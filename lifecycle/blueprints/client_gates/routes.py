@@ -1,4 +1,4 @@
-"""All client gates at once, and one with its status, owner, due date, reminders, notes, history and proof (E8)."""
+"""All client gates, and one with its status, owner, due date, reminders, notes, history and proof (E8)."""
 
 from __future__ import annotations
 
@@ -152,12 +152,13 @@ def _page(request_id: uuid.UUID, refusal: Refusal | None = None) -> str:
 
 
 def _instant(text: str) -> datetime:
+    local: datetime | None
     try:
         local = datetime.fromisoformat(text)
-        if not 1900 <= local.year <= 2200:
-            raise ValueError
     except ValueError:
-        raise Invalid("That is not a date and time.", {"due": "Give a date and time."}) from None
+        local = None
+    if local is None or not 1900 <= local.year <= 2200:
+        raise Invalid("That is not a date and time.", {"due": "Give a date and time."})
     return local.replace(tzinfo=reader_zone()).astimezone(UTC)
 
 

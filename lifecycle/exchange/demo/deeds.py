@@ -53,7 +53,7 @@ def deeds_of(scene: Scene, stay: Stay, following: str | None) -> list[Deed]:
     """Return what is done in a stay that leads to the stage `following`, in order; None: it lasts."""
     author = _AUTHORS.get(stay.stage, _talking)
     found = [deed for deed in author(scene, stay, following) if deed.name not in stay.lacks]
-    found += _waiting(scene, stay, following)
+    found += _waiting(scene, stay)
     if scene.chance(3):
         body = scene.say(words.COMMENTS[stay.stage])
         writer = scene.owner if scene.chance(2) else scene.manager
@@ -213,7 +213,7 @@ _AUTHORS: dict[str, Callable[[Scene, Stay, str | None], Iterator[Deed]]] = {
 }
 
 
-def _waiting(scene: Scene, stay: Stay, following: str | None) -> Iterator[Deed]:
+def _waiting(scene: Scene, stay: Stay) -> Iterator[Deed]:
     # In a client gate the clock stops and runs by itself.
     if stay.stage == "subscription_request":
         return

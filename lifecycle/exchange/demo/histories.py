@@ -1,16 +1,17 @@
 """A year on every other board: cards in each stage, some late, some half done, and some long closed.
 
-Told from the playbooks alone: how far a card came is chosen, and how long it stayed; what it did on the way is
-what its gates asked for (`walk.py`).
+Told from the playbooks alone: how far a card came is chosen, and how long it stayed; what it did on the way
+is what its gates asked for (`walk.py`).
 """
 
 from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import sqlalchemy as sa
@@ -20,7 +21,7 @@ from lifecycle.core.db import db, transaction
 from lifecycle.exchange.demo.companies import Company, companies
 from lifecycle.exchange.demo.times import OfficeHours
 from lifecycle.exchange.demo.walk import Stuck, Walker
-from lifecycle.governance.cards.subjects import get_subject
+from lifecycle.governance.cards.subjects import forward_target, get_subject
 from lifecycle.governance.language.model import PipelineDef, PlaybookDef, StageDef
 from lifecycle.governance.moves.assign import assignee_of
 from lifecycle.governance.moves.create import create_card
@@ -28,11 +29,15 @@ from lifecycle.governance.playbooks.library import list_current_revisions
 from lifecycle.records.accounts.changes import create_account
 from lifecycle.records.accounts.contacts import create_contact
 from lifecycle.records.accounts.models import Account
+from lifecycle.records.cards.models import Card, StageVisit
 from lifecycle.records.people.actor import SYSTEM
+from lifecycle.records.playbooks.models import Pipeline, Stage
 
 # The Growth board has stories of its own (`plan.py`).
 TOLD_ELSEWHERE: Final = "wispgate.growth"
-_CLOSED_PER_BOARD: Final = 4
+_WON_PER_BOARD: Final = 2
+# A board of very many stages shows every other one: its cards have the longest ways.
+_MANY_STAGES: Final = 12
 _PATIENCE: Final = (timedelta(), timedelta(days=2), timedelta(days=16))
 _LEFT_UNDONE: Final = (
     ("evidence",),
@@ -41,6 +46,17 @@ _LEFT_UNDONE: Final = (
     ("task", "approval"),
     ("client",),
     (),
+)
+
+
+_ARRIVED_LONG_AGO: Final = timedelta(days=2)
+# Boards as a customer meets them, and whether a card goes on by itself or is brought along.
+_HANDED_OVER: Final = (
+    ("customer-success.lifecycle", False),
+    ("wispgate.delivery", True),
+    ("customer-success.lifecycle", False),
+    ("wispgate.onboarding", True),
+    ("customer-success.lifecycle", True),
 )
 
 
@@ -57,7 +73,7 @@ class Part:
 
 
 def plan_parts(at: datetime) -> list[Part]:
-    """Return what is to be told: a card in every open stage of every board, and closed ones of a year."""
+    """Return what is to be told: cards in the open stages of every board, and some that closed."""
     found: list[Part] = []
     for revision in list_current_revisions():
         playbook = revision.playbook
@@ -75,11 +91,13 @@ def plan_parts(at: datetime) -> list[Part]:
 
 
 def _endings(pipeline: PipelineDef, at: datetime) -> Iterator[tuple[StageDef, datetime | None]]:
+    is_long = len(pipeline.open_stages) > _MANY_STAGES
     for stage in pipeline.stages:
         if stage.is_open:
-            yield stage, None
+            if not is_long or stage.position % 2 == 0:
+                yield stage, None
             continue
-        for turn in range(_CLOSED_PER_BOARD if stage.kind == "won" else 2):
+        for turn in range(_WON_PER_BOARD if stage.kind == "won" else 1):
             yield stage, at - timedelta(days=20 + 85 * turn + 7 * stage.position)
 
 
@@ -102,6 +120,57 @@ def tell_part(part: Part, office: OfficeHours, at: datetime) -> None:
     if part.stage.is_open:
         _leave_half_done(walker, card_id, office.before(at, last / 2), chance)
     db.session.rollback()
+
+
+def handed_over(office: OfficeHours, at: datetime) -> Iterator[list[Callable[[], None]]]:
+    """Yield what goes on with the cards that were handed over from other boards, as far as time allows.
+
+    In each list nothing depends on the rest of it; the next list is made when the last is done. The
+    customer's own card goes only as far as the projects bring it; at each halt its gate is met, so that
+    they can.
+    """
+    for pipeline, is_carried in _HANDED_OVER:
+        yield [
+            partial(_carry, card_id, entered_at, office, at, is_brought=not is_carried)
+            for card_id, entered_at in _arrived(pipeline, at)
+        ]
+
+
+def _carry(
+    card_id: uuid.UUID, moment: datetime, office: OfficeHours, at: datetime, *, is_brought: bool
+) -> None:
+    walker = Walker(random.Random(moment.isoformat()), {})  # noqa: S311 - a story, not a secret
+    while True:
+        subject = get_subject(card_id)
+        target = forward_target(subject.pipeline, subject.stage)
+        begun = max(moment, subject.visit.entered_at)
+        db.session.rollback()
+        moment = office.after(begun, _hours(subject.stage, walker.chance))
+        if target is None or not subject.stage.is_open or moment > at:
+            return
+        try:
+            if is_brought:
+                with transaction(), pretending(office.after(begun, 2)):
+                    walker.meet(card_id, target.key)
+                return
+            moment = _go_on(walker, card_id, target, moment, at)
+        except Stuck:
+            return
+
+
+def _arrived(pipeline: str, at: datetime) -> list[tuple[uuid.UUID, datetime]]:
+    query = (
+        sa.select(Card.id, StageVisit.entered_at)
+        .join(StageVisit, StageVisit.id == Card.visit_id)
+        .join(Pipeline, Pipeline.id == Card.pipeline_id)
+        .join(Stage, Stage.id == Card.stage_id)
+        .where(Pipeline.slug == pipeline, Stage.kind == "open", Card.journey_id != Card.id)
+        .where(StageVisit.entered_at < at - _ARRIVED_LONG_AGO)
+        .order_by(StageVisit.entered_at, Card.id)
+    )
+    found = [(card_id, entered_at) for card_id, entered_at in db.session.execute(query).all()]
+    db.session.rollback()
+    return found
 
 
 def _go_on(walker: Walker, card_id: uuid.UUID, stage: StageDef, moment: datetime, at: datetime) -> datetime:
@@ -136,7 +205,10 @@ def _leave_half_done(walker: Walker, card_id: uuid.UUID, moment: datetime, chanc
 
 
 def way_to(pipeline: PipelineDef, target: StageDef) -> list[StageDef]:
-    """Return the stages a card passes on its way to one, itself included, by the edges that the playbook has."""
+    """Return the stages a card passes on its way to one, itself included.
+
+    They go by the edges that the playbook has.
+    """
     path = list(pipeline.path)
     if target in path:
         return path[: path.index(target) + 1]

@@ -1,4 +1,4 @@
-"""Values for fields and questions, by their keys where a playbook's own words are known, else by their type."""
+"""Values for fields and questions, by their keys where a playbook's words are known, else by their type."""
 
 from __future__ import annotations
 

@@ -7,23 +7,23 @@ run tells the rest. A mark in the evidence log says that it began, another that 
 from __future__ import annotations
 
 import gc
+import os
+import traceback
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from enum import Enum
 from functools import partial
+from threading import Thread
 
 import sqlalchemy as sa
-from flask import Flask, current_app
 from sqlalchemy import exists, select
 
 from lifecycle.core.clock import now, pretending
 from lifecycle.core.db import db, transaction
 from lifecycle.core.errors import Conflict
 from lifecycle.core.locks import AdvisoryLock
-from lifecycle.exchange.demo.histories import plan_parts, tell_part, unread_is_old
+from lifecycle.exchange.demo.histories import handed_over, plan_parts, tell_part, unread_is_old
 from lifecycle.exchange.demo.places import POSITIONS, Provider, person_name, phone_number, providers
 from lifecycle.exchange.demo.plan import Story, make_plan
 from lifecycle.exchange.demo.scene import Scene, Stage, email_of
@@ -45,6 +45,7 @@ from lifecycle.records.playbooks.models import Stage as StageRow
 _STARTED, _COMPLETED = "demo.data.started", "demo.data.completed"
 _YEAR = timedelta(days=400)
 _AT_A_TIME = 2
+_COLLECTS_AFTER = 12
 
 
 class Seeding(Enum):
@@ -96,34 +97,63 @@ def _seed(password: str) -> Seeding:
     stories = make_plan(at, office, everyone)
     parts = plan_parts(at)
     stage = Stage(office, gather(), at)
-    # The threads have sessions of their own; this one must not sit in a transaction until they are done.
-    db.session.rollback()
     tells = [partial(_tell_provider, stage, provider, stories) for provider in everyone]
     tells += [partial(tell_part, part, office, at) for part in parts]
     _tell_all(tells)
+    for phase in handed_over(office, at):
+        _tell_all(phase)
     with transaction():
         unread_is_old(at)
         refresh_summaries(_open_card_ids())
         record_event(
-            _COMPLETED, chain="system", actor=SYSTEM, channel="command", data={"cards": len(stories) + len(parts)}
+            _COMPLETED,
+            chain="system",
+            actor=SYSTEM,
+            channel="command",
+            data={"cards": len(stories) + len(parts)},
         )
     return Seeding.SEEDED
 
 
 def _tell_all(tells: Sequence[Callable[[], None]]) -> None:
-    """Tell a few customers' stories at a time: while one waits for the database, another goes on.
+    """Tell stories in a few processes at once: what two customers' stories write never meets."""
+    db.session.remove()
+    db.engine.dispose()
+    gc.collect()
+    # Closed by the end of this process, however it ends; so nobody goes on telling what nobody waits for.
+    lives, is_alive = os.pipe()
+    tellers = [_begin_telling(tells[share::_AT_A_TIME], lives, is_alive) for share in range(_AT_A_TIME)]
+    ended = [os.waitpid(teller, 0)[1] for teller in tellers]
+    os.close(lives)
+    os.close(is_alive)
+    if any(ended):
+        raise RuntimeError("A part of the demo could not be told; its traceback is above.")
 
-    What two of them write never meets.
-    """
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined] # noqa: SLF001
 
-    def tell(one: Callable[[], None]) -> None:
-        with app.app_context():
-            one()
+def _begin_telling(tells: Sequence[Callable[[], None]], lives: int, is_alive: int) -> int:
+    teller = os.fork()
+    if teller:
+        return teller
+    try:
+        os.close(is_alive)
+        Thread(target=_end_with_parent, args=(lives,), daemon=True).start()
+        # The parent's connections are the parent's: they are forgotten here, not closed.
+        db.engine.dispose(close=False)
+        # Looking for unreachable cycles at every turn takes a third of the time.
+        gc.disable()
+        for number, tell in enumerate(tells):
+            tell()
+            if number % _COLLECTS_AFTER == 0:
+                gc.collect()
+    except BaseException:  # noqa: BLE001 - whatever it was, the child must not go on as its parent
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
 
-    with _without_collector(), ThreadPoolExecutor(_AT_A_TIME) as threads:
-        for _ in threads.map(tell, tells):
-            pass
+
+def _end_with_parent(lives: int) -> None:
+    os.read(lives, 1)
+    os._exit(1)
 
 
 def _tell_provider(stage: Stage, provider: Provider, stories: Sequence[Story]) -> None:
@@ -131,18 +161,6 @@ def _tell_provider(stage: Stage, provider: Provider, stories: Sequence[Story]) -
     _found_account(stage, provider, own)
     for story in own:
         _tell(stage, story)
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Let nothing look for unreachable cycles meanwhile: that takes a third of the time and finds none."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _has_event(kind: str) -> bool:

@@ -1,4 +1,4 @@
-"""Who works in the demo: four people with a log-in that is told, and colleagues whose password nobody knows."""
+"""Who works in the demo: four people whose log-in is told, and colleagues whose password nobody knows."""
 
 from __future__ import annotations
 

@@ -111,7 +111,10 @@ class Walker:
         return target.key
 
     def meet(self, card_id: uuid.UUID, to_stage: str, *, leave_undone: Sequence[str] = ()) -> None:
-        """Do what the gate to a stage asks for, warnings too; check types in `leave_undone` are left as they are."""
+        """Do what the gate to a stage asks for, warnings too.
+
+        Check types in `leave_undone` are left as they are.
+        """
         for _ in range(_MOST_ROUNDS):
             subject = get_subject(card_id)
             if subject.stage.key == to_stage:
@@ -205,7 +208,7 @@ def _checklist(walker: Walker, subject: Subject, check: CheckDef, _result: Check
     proofs.tick_items(subject, walker.owner(subject), checklist.key, items, items)
 
 
-def _task(walker: Walker, subject: Subject, check: CheckDef, result: CheckResult) -> None:
+def _task(walker: Walker, subject: Subject, _check: CheckDef, result: CheckResult) -> None:
     wanted = set(result.remedy.data.get("tasks", ())) if result.remedy else set()
     for task in tasks_by_card([subject.id]).get(subject.id, []):
         if str(task.id) in wanted and task.done_at is None:

@@ -158,6 +158,10 @@ def _perform_rule(subject: Subject, firing: RuleFiring) -> None:
         return
     _finish(firing, [_act(subject, firing, rule, position) for position in range(len(rule.actions))])
     db.session.flush()
+    if all(action.keyword == "notify" for action in rule.actions):
+        # Telling somebody meets no gate.
+        touch_card(subject.card, SYSTEM)
+        return
     standing = get_subject(subject.card.id)
     refresh_summary(standing)
     touch_card(standing.card, SYSTEM)

@@ -109,7 +109,10 @@ def _set_off_schedule(revision_id: int, published_at: datetime, playbook: Playbo
 
 
 def latest_due(rule: RuleDef, playbook: PlaybookDef, at: datetime) -> datetime:
-    """Return the last time, not after `at`, that a schedule was due; a local time that is skipped is due after the gap."""
+    """Return the last time, not after `at`, that a schedule was due.
+
+    A local time that is skipped is due after the gap.
+    """
     calendar = _calendar(playbook)
     assert rule.trigger.at is not None
     wall = time(rule.trigger.at // 60, rule.trigger.at % 60)
@@ -157,7 +160,7 @@ def _set_off_dates(revision_id: int, playbook: PlaybookDef, rule: RuleDef) -> in
 
 
 def _window(rule: RuleDef) -> tuple[date, date]:
-    """Return the dates whose time can have come within the grace; generous, because calendars stretch days."""
+    """Return the dates whose time can have come within the grace; generous: calendars stretch days."""
     today, step = now().date(), rule.trigger.step
     slack = GRACE.days + 2
     if step is None or step.offset is None:

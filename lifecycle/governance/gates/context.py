@@ -53,9 +53,9 @@ def expression_context(subject: Subject, facts: Facts) -> dict[str, Any]:
         "country": account.country,
         "segment": account.segment,
     }
-    for field in subject.playbook.fields.values():
-        target = on_card if field.of == "card" else on_account
-        target[field.key] = _value(field, subject)
+    for declared in subject.playbook.fields.values():
+        target = on_card if declared.of == "card" else on_account
+        target[declared.key] = _value(declared, subject)
     return {
         "card": on_card,
         "account": on_account,

@@ -131,7 +131,7 @@ def hand_over_again(card_id: uuid.UUID, to_pipeline: str, actor: Actor, note: st
 
 
 def declared_handoff(subject: Subject, to_pipeline: str) -> HandoffParams | None:
-    """Return how a card's playbook hands it over to a pipeline: on entering its stage, or by a rule; or None."""
+    """Return how a card's playbook hands it to a pipeline, on entering its stage or by a rule; or None."""
     return next((p for p in _declared(subject, subject.stage) if p.to == to_pipeline), None)
 
 

@@ -45,8 +45,8 @@ def find_handoff(from_card_id: uuid.UUID, to_pipeline: str) -> Handoff | None:
 def offer_handoff(subject: Subject, params: HandoffParams, actor: Actor, note: str | None = None) -> Handoff:
     """Hand a card's work over, or over again after it was returned; one that is offered or accepted stays.
 
-    The caller holds the card. The receiving card takes over the carried fields, the contact, the value and the
-    journey. Its team is told, and reminded until it answers.
+    The caller holds the card. The receiving card takes over the carried fields, the contact, the value and
+    the journey. Its team is told, and reminded until it answers.
     """
     handoff = find_handoff(subject.card.id, params.to)
     if handoff is not None and handoff.state in ("offered", "accepted"):

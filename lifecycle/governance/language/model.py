@@ -268,7 +268,7 @@ class ClientRequestDef:
 
 @dataclass(frozen=True)
 class ClientGateDef:
-    """What a stage asks of the client on entering. `to` is the right of the contact asked, None: the card's."""
+    """What a stage asks of the client on entering. `to`: the right of the contact asked; None: the card's."""
 
     asks: str
     to: ContactRight | None = None
@@ -409,8 +409,8 @@ class PipelineDef:
 
     @cached_property
     def path(self) -> tuple[StageDef, ...]:
-        """The stages that forward leads through: the open ones in order but those beside, then the first closed one."""
-        closed = next((stage for stage in self.stages if not stage.is_open), None)
+        """What forward leads through: the open stages in order, less those beside, then the first success."""
+        closed = next((stage for stage in self.stages if stage.kind == "won"), None)
         through = tuple(stage for stage in self.open_stages if not stage.is_beside)
         return through + ((closed,) if closed else ())
 

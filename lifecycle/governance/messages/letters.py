@@ -1,4 +1,4 @@
-"""A playbook's message made into a letter about one card: the same for sending and for looking at beforehand."""
+"""A playbook's message made into a letter about one card: the same for sending and for a look beforehand."""
 
 from __future__ import annotations
 

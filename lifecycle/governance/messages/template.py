@@ -1,4 +1,4 @@
-"""Texts with places, in a small and safe part of Jinja: `{{ card.plan }}`, `{% if card.plan %}`, a few filters.
+"""Texts with places, in a small, safe part of Jinja: `{{ card.plan }}`, `{% if card.plan %}`, a few filters.
 
 An author's text is data. It is parsed, every part of it is held against a list of what may stand there, and
 every name against what is declared, when the playbook is published; so what is sent later cannot fail for a

@@ -56,7 +56,7 @@ def create_card(
         owner_id: who owns it, whatever the stage's rule would choose.
         fields: stored values of card fields, already read.
         fallback_owner_id: who owns it where the stage's rule finds nobody, if not the actor.
-        asks_client: whether a client gate at the beginning asks at once; a handoff waits until it is accepted.
+        asks_client: whether a client gate at the beginning asks at once; a handoff's waits until accepted.
         journey_id: the travel it goes on with; without it a new one begins.
 
     Raises:

@@ -174,8 +174,8 @@ def _stewardship(playbook: PlaybookDef, today: date) -> Iterator[Finding]:
         yield Finding("warning", playbook.key, sentence, "Review it and set the next date.")
 
 
-def _unused(playbook: PlaybookDef) -> Iterator[Finding]:
-    """Name what no gate, request or rule asks for."""
+def _asked_for(playbook: PlaybookDef) -> set[tuple[str, str]]:
+    """Return the kind and key of all that a gate, request or rule asks for."""
     asked: set[tuple[str, str]] = set()
     for request in playbook.client_requests.values():
         asked |= {("evidence", key) for key in (*request.documents, request.attach) if key}
@@ -192,6 +192,12 @@ def _unused(playbook: PlaybookDef) -> Iterator[Finding]:
             for check in (*stage.enter, *stage.leave):
                 references = check_types()[check.type].references(check.params)
                 asked.update((reference.kind, reference.name) for reference in references)
+    return asked
+
+
+def _unused(playbook: PlaybookDef) -> Iterator[Finding]:
+    """Name what no gate, request or rule asks for."""
+    asked = _asked_for(playbook)
     groups = (
         ("checklist", playbook.checklists),
         ("evidence", playbook.evidence),

@@ -47,7 +47,7 @@ FOLDERS: Final[dict[str, type[BaseModel]]] = {
 
 @dataclass
 class Places:
-    """Which file holds which part of the document: `playbook`, `rules`, `pipelines.<key>`, `messages.<key>` and so on.
+    """Which file holds which part: `playbook`, `rules`, `pipelines.<key>`, `messages.<key>` and so on.
 
     Without sources, as for a stored revision, mistakes name the part and no line.
     """

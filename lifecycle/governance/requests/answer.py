@@ -155,7 +155,7 @@ def answer_request(
             "we will send you the new version."
         )
     values, fields = _read(held, typed)
-    _check_signature(held, files, signer, position, agrees)
+    _check_signature(held, files, signer, agrees)
     at = now()
     is_accepted = held.definition.answer == "accept"
     request.answers = values
@@ -259,9 +259,7 @@ def _read(held: Answering, typed: Mapping[str, Any]) -> tuple[dict[str, Any], di
     return values, fields
 
 
-def _check_signature(
-    held: Answering, files: Sequence[StoredFile], signer: str, position: str, agrees: bool
-) -> None:
+def _check_signature(held: Answering, files: Sequence[StoredFile], signer: str, agrees: bool) -> None:
     errors: dict[str, str] = {}
     if not clean_text(signer):
         errors["signer"] = "Write your name."

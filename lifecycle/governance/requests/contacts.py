@@ -25,7 +25,7 @@ def find_recipient(subject: Subject, right: str | None) -> Contact | None:
 
 
 def settle_recipient(subject: Subject, right: str | None) -> Contact | None:
-    """Return who is asked, keeping the person that the card's own fields name where the account has nobody yet.
+    """Return who is asked, keeping the person the card's own fields name where the account has nobody.
 
     Needs the account held for writing, as `changing_card` and the rules do.
     """
@@ -38,13 +38,12 @@ def settle_recipient(subject: Subject, right: str | None) -> Contact | None:
         return None
     # Somebody known by this address already, however the card calls them.
     known = next((c for c in _contacts(subject) if (c.email or "").lower() == str(email).lower()), None)
-    contact = known or create_contact(
+    return known or create_contact(
         subject.account.id,
         {"name": str(name or email), "email": str(email)},
         actor=SYSTEM,
         channel="rule",
     )
-    return contact
 
 
 def _contacts(subject: Subject) -> list[Contact]:

@@ -1,4 +1,4 @@
-"""What staff do about a request: send it, remind, extend, accept or return what was submitted, revoke its links.
+"""What staff do about a request: send it, remind, extend, accept or return what was sent, revoke its links.
 
 Each takes a subject that `changing_card` holds.
 """

@@ -1,4 +1,4 @@
-"""A new link for somebody whose old one expired; asked for by whoever holds the old one, mailed to its contact only."""
+"""A new link for an expired one; asked for by whoever holds the old one, mailed to its contact only."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ class MoveParams(ActionParams):
 
 
 class RemindParams(ActionParams):
-    """Start a series of reminders to the owner about the card, or stop it; it also stops when the card closes."""
+    """Start a series of reminders to the owner about the card, or stop it, as closing the card does."""
 
     keyword = "remind"
     series: str = Field(pattern=r"[a-z][a-z0-9_]{0,62}")
@@ -205,7 +205,7 @@ class RemindParams(ActionParams):
 
 
 class AccountCardParams(ActionParams):
-    """Bring the account's one card on a board, perhaps of another playbook, to a stage; open it if need be."""
+    """Bring the account's one card on a board, maybe another playbook's, to a stage; open it if need be."""
 
     keyword = "account_card"
     on: str = Field(pattern=r"[a-z][a-z0-9_-]*\.[a-z][a-z0-9_]*")

@@ -112,7 +112,7 @@ def set_off(
     actor: Actor,
     undo_until: datetime | None = None,
 ) -> int:
-    """Write the firings of those rules whose condition holds, each once for `cause`; return how many are new."""
+    """Write the firings of rules whose condition holds, each once for `cause`; return how many are new."""
     names = [name for rule in rules if rule.when for name in rule.when.names]
     context = expression_context(subject, load_facts([subject.id], names)) if names else {}
     rows = []

@@ -15,7 +15,6 @@ from lifecycle.governance.cards.subjects import stage_of
 from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.governance.sla.clock import SlaView, clock_start, view
 
-
 # What the face says of the request to the client; once it is accepted, the gate says so.
 CLIENT_WORDS = {
     "not_asked": "Not asked",

@@ -159,15 +159,18 @@ def _view(subject: Subject, way: Way, report: GateReport, actor: Actor, **typed:
 
 def who_is_told(subject: Subject, way: Way) -> list[str]:
     """Return who will be told what when the card enters, in words (E27); conditions are left to the rules."""
-    playbook, found = subject.playbook, []
+    playbook = subject.playbook
+    found: list[str] = []
     for rule in playbook.rules_on(ENTERED):
         trigger = rule.trigger
         here = not trigger.pipelines or subject.pipeline.key in trigger.pipelines
         if not here or (trigger.stages and way.to_stage.key not in trigger.stages):
             continue
-        for action in rule.actions:
-            if isinstance(action.params, NotifyParams):
-                found.append(_told(subject, action.params, is_certain=not (rule.when or action.when)))
+        found.extend(
+            _told(subject, action.params, is_certain=not (rule.when or action.when))
+            for action in rule.actions
+            if isinstance(action.params, NotifyParams)
+        )
     gate = way.to_stage.client_gate
     if gate is not None:
         found.append(f"the client, by “{playbook.client_requests[gate.asks].name}”")

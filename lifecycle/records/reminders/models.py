@@ -21,7 +21,7 @@ class Reminder(Model):
     A reminder is a question asked at its time: is this still open, and still due when it was planned for
     (`basis_at`)? So it stops the moment the thing is done, whoever did it and however, and nothing has to
     remember to call it off. The unique key is the promise that it fires once for its subject, step and due
-    time (R7). `cancelled`: there was no need any more; `skipped`: overtaken while nobody was there to send it.
+    time (R7). `cancelled`: there was no need any more; `skipped`: overtaken while nobody was there to send.
     """
 
     __tablename__ = "reminders"

@@ -31,7 +31,7 @@ class Plan:
 
 
 def plan_reminders(card_id: uuid.UUID, plans: Sequence[Plan]) -> None:
-    """Keep reminders of a card, those that lie ahead; one that is kept already stays as it is. One statement."""
+    """Keep those reminders of a card that lie ahead; one kept already stays as it is. One statement."""
     # While history is written, what lies before the true present was settled then.
     at = datetime.now(UTC) if is_pretending() else now()
     ahead = [plan for plan in plans if plan.due_at > at]

@@ -87,7 +87,7 @@ class ClientRequest(Model):
 
 
 class ClientLink(Model):
-    """An emailed link to one request for one contact; only its hash is kept (see records/outbox/sealed.py)."""
+    """An emailed link to one request for one contact; only its hash is kept (records/outbox/sealed.py)."""
 
     __tablename__ = "client_links"
     __table_args__ = (Index("ix_client_links_request", "request_id"),)

@@ -1,4 +1,4 @@
-"""What a client was shown, in the one form that is hashed: changing it afterwards invalidates their answer."""
+"""What a client was shown, in the one form that is hashed: changing it later invalidates their answer."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from lifecycle.work.handoffs.models import Handoff
 
 
 def handoffs_by_card(card_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[Handoff]]:
-    """Return the handoffs that each card gave or received, oldest first; withdrawn ones left out. One query."""
+    """Return the handoffs each card gave or received, oldest first; withdrawn ones left out. One query."""
     found: dict[uuid.UUID, list[Handoff]] = defaultdict(list)
     wanted = set(card_ids)
     for handoff in db.session.scalars(

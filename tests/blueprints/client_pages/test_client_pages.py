@@ -307,19 +307,23 @@ def test_what_was_accepted_cannot_be_changed_even_by_plain_sql(app: Flask, asked
     for change in ("status = 'declined'", "proof = '{}'", "shown_hash = 'x'", "contact_id = null"):
         with app.app_context(), pytest.raises(Exception, match="cannot be changed"), transaction():
             db.session.execute(sa.text(f"update client_requests set {change} where status = 'accepted'"))
-    with app.app_context(), pytest.raises(Exception, match="without its proof"), transaction():
+
+    def forge() -> None:
         db.session.execute(
             sa.text("update client_requests set status = 'accepted' where status <> 'accepted'")
         )
         db.session.execute(
             sa.text(
-                "insert into client_requests (id, card_id, visit_id, revision_id, key, name, status, intro, consent,"
-                " shown, shown_hash, documents, answers, files, due_at, created_at, proof) select gen_random_uuid(),"
-                " card_id, visit_id, revision_id, 'forged', 'x', 'asked', '', '', '[]', '', '[]', '{}', '[]', now(),"
-                " now(), '{}' from client_requests limit 1"
+                "insert into client_requests (id, card_id, visit_id, revision_id, key, name, status, intro,"
+                " consent, shown, shown_hash, documents, answers, files, due_at, created_at, proof)"
+                " select gen_random_uuid(), card_id, visit_id, revision_id, 'forged', 'x', 'asked', '',"
+                " '', '[]', '', '[]', '{}', '[]', now(), now(), '{}' from client_requests limit 1"
             )
         )
         db.session.execute(sa.text("update client_requests set status = 'accepted' where key = 'forged'"))
+
+    with app.app_context(), pytest.raises(Exception, match="without its proof"), transaction():
+        forge()
 
 
 def test_links_last_until_sixty_days_after_they_are_due(app: Flask, asked: KnownCard) -> None:

@@ -24,7 +24,9 @@ STAGES = """
 first: {}
 sold:
   on_enter:
-    - handoff: { to: kitchen, carries: [price, wish], evidence: photo, promises: ready_on, accept_within: 1 business day }
+    - handoff:
+        { to: kitchen, carries: [price, wish], evidence: photo, promises: ready_on,
+          accept_within: 1 business day }
   leave: [ { handoff: kitchen } ]
 last: {}
 """

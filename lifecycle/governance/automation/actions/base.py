@@ -18,7 +18,7 @@ CHANNEL = "rule"
 
 
 class CannotDo(Exception):
-    """An action cannot be done as things stand, and trying again by itself would not help; the sentence says why."""
+    """An action cannot be done as things stand, and trying again would not help; the sentence says why."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)

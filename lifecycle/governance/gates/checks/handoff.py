@@ -24,7 +24,7 @@ RECEIVED = "received"
 
 
 class HandoffParams(Params):
-    """`to` is the pipeline that received it, or `received`: this card came by a handoff, which must be accepted."""
+    """`to` is the pipeline that received it; or `received`: this card came by one, which must be accepted."""
 
     to: str
 
