@@ -120,13 +120,15 @@ class Customer:
         expect(self.client.locator(".client-page")).to_contain_text("Thank you")
 
     def _link_to(self, name: str) -> str:
+        seen = []
         for message in reversed(received(self.mailbox)):
             found = re.search(r"https?://\S+(/c/[\w.-]+)", text_of(message))
             if found:
                 self.client.goto(found[1])
-                if self.client.locator("h1").inner_text() == name:
+                seen.append((str(message["subject"]), self.client.locator("h1").inner_text()))
+                if seen[-1][1] == name:
                     return found[1]
-        raise AssertionError(f"no letter leads to {name}")
+        raise AssertionError(f"no letter leads to {name}: {seen}")
 
     def _let_others_receive(self, card_id: uuid.UUID) -> None:
         with self.app.app_context():
