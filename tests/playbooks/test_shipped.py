@@ -218,7 +218,7 @@ def test_every_gate_can_be_met_every_way_gone_and_every_rule_performed(
         for _ in pipeline.path:
             journey.look_around(card_id)
             _, stage = journey.stand(card_id)
-            if not stage.is_open:
+            if stage.key == pipeline.path[-1].key:
                 break
             journey.advance(card_id)
         _walk_off_the_path(journey, pipeline)
@@ -262,7 +262,8 @@ def test_every_reminder_comes_due_and_is_sent_once(journey: Journey, smtp_sink: 
                     fire_due()
             settled = _settled(journey, waiting)
             assert settled["pending"] == 0, f"{pipeline.key}.{stage.key}: {_pending(journey, waiting)}"
-            journey.advance(walked)
+            if stage.key != pipeline.path[-1].key:
+                journey.advance(walked)
     with journey.app.app_context():
         doubled = db.session.execute(
             sa.select(Reminder.subject, Reminder.step, Reminder.due_at)
