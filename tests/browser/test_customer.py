@@ -112,8 +112,9 @@ class Customer:
         for question in questions:
             _type_in(self.client, question, typed[question.key])
         if self.client.locator("#files").count():
-            stamped = {"name": "signed.pdf", "mimeType": "application/pdf", "buffer": PDF}
-            self.client.locator("#files").set_input_files([stamped])  # type: ignore[list-item]
+            self.client.locator("#files").set_input_files(
+                [{"name": "signed.pdf", "mimeType": "application/pdf", "buffer": PDF}]
+            )
         if self.client.locator("#agrees").count():
             self.client.locator("#agrees").check()
         self.client.locator(".client-form .form-actions button").first.click()

@@ -77,7 +77,11 @@ def test_a_contact_that_only_the_card_names_is_not_written_down_by_looking(
 
 @pytest.mark.parametrize(
     "address",
-    ["/playbooks/lab/messages/nothing", "/playbooks/nothing/messages/asked", f"{ASKED}?card={uuid.UUID(int=7)}"],
+    [
+        "/playbooks/lab/messages/nothing",
+        "/playbooks/nothing/messages/asked",
+        f"{ASKED}?card={uuid.UUID(int=7)}",
+    ],
 )
 def test_what_is_not_there_is_not_found(reader: Caller, address: str) -> None:
     assert reader.get(address).status_code == 404

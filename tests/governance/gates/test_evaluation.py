@@ -63,7 +63,7 @@ def member(app: Flask) -> Person:
     return make_user(app)
 
 
-def test_e4_eight_check_types_are_registered() -> None:
+def test_e4_ten_check_types_are_registered() -> None:
     assert set(check_types()) == {
         "field",
         "task",
@@ -73,6 +73,8 @@ def test_e4_eight_check_types_are_registered() -> None:
         "evidence",
         "time",
         "expression",
+        "client",
+        "handoff",
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
@@ -189,34 +188,6 @@ def test_e4_an_account_field_is_met_by_the_account(app: Flask, member: Person) -
     assert not gate(app, bare, "second").is_open
     account = make_account(app, owner=member, country="GB", fields={"district": "North"})
     assert isinstance(move(app, a_card(app, member, account=account), "second", member), Moved)
-
-
-def test_the_story_of_growth_leads_from_sourced_to_closed_won_through_public_functions(
-    app: Flask, member: Person
-) -> None:
-    """W3, W4, W6: every gate of the shipped pipeline can be met, one stage after the other."""
-    publish_growth(app)
-    manager = make_user(app, role="manager", departments=("growth",))
-    card = a_card(app, member, slug=GROWTH, value="12000")
-    answers = {"because": "They trusted the demo."}
-    for stage in (
-        "verified",
-        "outreach_sent",
-        "engaged",
-        "demo_conducted",
-        "negotiation",
-        "subscription_request",
-        "subscribed",
-        "closed_won",
-    ):
-        fulfil(app, card, member, stage, approver=manager)
-        moved(app, card, stage, member, answers=answers)
-    row = card_row(app, card)
-    assert row["next_action"] is row["next_action_due_at"] is row["next_action_assignee_id"] is None
-    assert row["fields"]["won_because"] == "They trusted the demo."
-    visits = rows(app, StageVisit, card_id=card.id)
-    assert [visit["number"] for visit in visits] == list(range(1, 10))
-    assert all(a["left_at"] == b["entered_at"] for a, b in pairwise(visits))
 
 
 def test_e10_an_open_card_always_has_a_next_action_with_due_date_and_assignee(

@@ -57,7 +57,7 @@ def test_the_schema_can_be_printed_and_written(tmp_path):
 def test_validate_says_what_is_right_and_every_mistake(tmp_path):
     found = _run(playbook, "validate")
     assert found.exit_code == 0
-    assert "wispgate can be published: 1 pipeline, 13 stages" in found.output
+    assert "wispgate can be published: 3 pipelines, 34 stages" in found.output
     folder = _write(tmp_path, spoiled("orders", "evidence: call", "evidence: cal"))
     broken = _run(playbook, "validate", folder, "wispgate")
     assert broken.exit_code == 1

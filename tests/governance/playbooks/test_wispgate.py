@@ -151,7 +151,7 @@ def test_the_subscription_gate_is_the_clients_and_nobody_waives_it(growth):
     assert gate.is_client_gate
     (signed,) = gate.leave
     assert (signed.key, signed.waive, signed.severity) == (
-        "subscription_request.leave.evidence.signed_subscription",
+        "subscription_request.leave.client.accept_subscription",
         None,
         "block",
     )

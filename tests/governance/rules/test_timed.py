@@ -1,4 +1,4 @@
-"""E12, E15: rules that wait for a date or an hour fire once, however many schedulers look and however late."""
+"""E12, E15: rules that wait for a date or an hour fire once, whoever looks and however late."""
 
 from __future__ import annotations
 

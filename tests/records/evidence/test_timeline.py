@@ -177,6 +177,7 @@ def test_groups_filter_and_unknown_ones_do_not(app, card, ana):
         "comments": ["card.comment.added"],
         "people": [],
         "messages": [],
+        "client": [],
     }
     assert len(of_card(app, card, kinds=["facts", "comments"]).entries) == 2
     assert len(of_card(app, card, kinds="'; drop table events").entries) == 3
