@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
 
 from lifecycle.core.db import db, transaction
 from lifecycle.exchange.demo.walk import Walker
@@ -112,9 +112,8 @@ class Customer:
         for question in questions:
             _type_in(self.client, question, typed[question.key])
         if self.client.locator("#files").count():
-            self.client.locator("#files").set_input_files(
-                [{"name": "signed.pdf", "mimeType": "application/pdf", "buffer": PDF}]
-            )
+            stamped = FilePayload(name="signed.pdf", mimeType="application/pdf", buffer=PDF)
+            self.client.locator("#files").set_input_files(stamped)
         if self.client.locator("#agrees").count():
             self.client.locator("#agrees").check()
         self.client.locator(".client-form .form-actions button").first.click()
