@@ -94,9 +94,11 @@ def _kill_a_seeding(app: Flask, settings) -> None:
 
 
 def _shows_every_state() -> None:
-    subjects = [
-        subject for subject in subjects_of(db.session.scalars(sa.select(Card.id))) if subject.stage.is_open
-    ]
+    everything = subjects_of(db.session.scalars(sa.select(Card.id)))
+    boards = Counter(subject.pipeline.slug for subject in everything if subject.stage.is_open)
+    assert len(boards) == 7
+    assert min(boards.values()) >= 5
+    subjects = [s for s in everything if s.stage.is_open and s.pipeline.slug == "wispgate.growth"]
     stages = Counter(subject.stage.key for subject in subjects)
     assert len(stages) == 11
     assert min(stages.values()) >= 3
@@ -114,6 +116,8 @@ def _shows_every_state() -> None:
         "evidence",
         "time",
         "expression",
+        "client",
+        "handoff",
     }
     assert sum(report.is_open for report in reports) >= 10
     approvals = " ".join(r.sentence for r in results if r.type == "approval")
@@ -165,17 +169,18 @@ def _tells_of_a_year() -> None:
     assert last <= now()
     closed = sa.select(Card.fields).join(StageRow, StageRow.id == Card.stage_id)
     lost = db.session.scalars(closed.where(StageRow.kind == "lost")).all()
-    assert len({fields["lost_reason"] for fields in lost}) == 8
+    assert len({fields["lost_reason"] for fields in lost if "lost_reason" in fields}) >= 8
 
 
 def _holds_its_books() -> None:
     cards = db.session.scalars(sa.select(Card)).all()
-    assert len(cards) == 112
-    assert len({(card.account_id, card.title) for card in cards}) == 112
+    number = len(cards)
+    assert number > 180
+    assert len({(card.account_id, card.title, card.pipeline_id) for card in cards}) == number
     open_visits = {
         v.card_id: v for v in db.session.scalars(sa.select(StageVisit).where(StageVisit.left_at.is_(None)))
     }
-    assert len(open_visits) == 112
+    assert len(open_visits) == number
     for card in cards:
         visit = open_visits[card.id]
         assert (card.visit_id, card.stage_id) == (visit.id, visit.stage_id)
