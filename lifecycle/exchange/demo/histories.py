@@ -36,8 +36,6 @@ from lifecycle.records.playbooks.models import Pipeline, Stage
 # The Growth board has stories of its own (`plan.py`).
 TOLD_ELSEWHERE: Final = "wispgate.growth"
 _WON_PER_BOARD: Final = 2
-# A board of very many stages shows every other one: its cards have the longest ways.
-_MANY_STAGES: Final = 12
 _PATIENCE: Final = (timedelta(), timedelta(days=2), timedelta(days=16))
 _LEFT_UNDONE: Final = (
     ("evidence",),
@@ -91,11 +89,9 @@ def plan_parts(at: datetime) -> list[Part]:
 
 
 def _endings(pipeline: PipelineDef, at: datetime) -> Iterator[tuple[StageDef, datetime | None]]:
-    is_long = len(pipeline.open_stages) > _MANY_STAGES
     for stage in pipeline.stages:
         if stage.is_open:
-            if not is_long or stage.position % 2 == 0:
-                yield stage, None
+            yield stage, None
             continue
         for turn in range(_WON_PER_BOARD if stage.kind == "won" else 1):
             yield stage, at - timedelta(days=20 + 85 * turn + 7 * stage.position)

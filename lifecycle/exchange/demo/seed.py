@@ -40,6 +40,7 @@ from lifecycle.records.evidence.log import record_event
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.people.actor import SYSTEM, Actor
 from lifecycle.records.people.first_admin import has_no_users
+from lifecycle.records.playbooks.models import Pipeline
 from lifecycle.records.playbooks.models import Stage as StageRow
 
 _STARTED, _COMPLETED = "demo.data.started", "demo.data.completed"
@@ -243,7 +244,9 @@ def _tell(stage: Stage, story: Story) -> None:
 
 
 def _card_of(account_id: uuid.UUID, title: str) -> Card | None:
-    return db.session.scalar(select(Card).where(Card.account_id == account_id, Card.title == title).limit(1))
+    # The departments that it was handed over to have cards of the same title.
+    query = select(Card).join(Pipeline, Pipeline.id == Card.pipeline_id).where(Pipeline.slug == PIPELINE)
+    return db.session.scalar(query.where(Card.account_id == account_id, Card.title == title).limit(1))
 
 
 def _contact_of(account_id: uuid.UUID, name: str) -> uuid.UUID | None:

@@ -226,7 +226,8 @@ def test_a_story_killed_between_a_move_and_its_undo_is_told_to_its_end(published
             # Until it asks for a commit; then nothing more, as if killed.
             next(Teller(scene, account_id).tell())
         seeding._tell(stage, story)
-        card = db.session.scalars(sa.select(Card)).one()
+        card = seeding._card_of(account_id, scene.title)
+        assert card is not None
         stages = db.session.scalars(
             sa.select(StageRow.key)
             .join(StageVisit, StageVisit.stage_id == StageRow.id)
