@@ -119,7 +119,6 @@ def _seed(password: str) -> Seeding:
 def _tell_all(tells: Sequence[Callable[[], None]]) -> None:
     """Tell stories in a few processes at once: what two customers' stories write never meets."""
     db.session.remove()
-    db.engine.dispose()
     gc.collect()
     # Closed by the end of this process, however it ends; so nobody goes on telling what nobody waits for.
     lives, is_alive = os.pipe()
