@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lifecycle.governance.fields.values import ValueRefused, clean_text, read_value
+from lifecycle.governance.fields.questions import read_questions
+from lifecycle.governance.fields.values import clean_text
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.gates.way import Way
 from lifecycle.governance.language.model import PlaybookDef
@@ -46,28 +47,11 @@ def read_answers(subject: Subject, way: Way, typed: Mapping[str, Any], reason: s
 
     Answers to questions that are not asked are ignored.
     """
-    values: dict[str, Any] = {}
-    fields: dict[str, Any] = {}
-    errors: dict[str, str] = {}
-    for question in way.asks:
-        definition = subject.playbook.fields.get(question.saves) if question.saves else None
-        try:
-            value = read_value(question, typed.get(question.key))
-            if definition is not None and value is not None:
-                value = read_value(definition, value)
-        except ValueRefused as refusal:
-            errors[question.key] = str(refusal)
-            continue
-        if value is None:
-            if question.required:
-                errors[question.key] = f"{question.name} must be answered."
-            continue
-        values[question.key] = value
-        if definition is not None:
-            fields[definition.key] = value
+    read = read_questions(subject.playbook, way.asks, typed)
+    errors = dict(read.errors)
     text = clean_text(reason, keep_lines=True)
     if len(text) > LONGEST_REASON:
         errors["reason"] = f"A reason may have {LONGEST_REASON:,} characters; this has {len(text):,}."
     elif way.needs_reason and not text and not way.refusal:
         errors["reason"] = "Give a reason for moving the card back."
-    return Answers(values, fields, errors, text or None)
+    return Answers(read.values, read.fields, errors, text or None)

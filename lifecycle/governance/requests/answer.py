@@ -20,7 +20,8 @@ from lifecycle.core.errors import Conflict, Invalid, NotFound
 from lifecycle.core.tokens import hash_token
 from lifecycle.governance.cards.change import changing_card
 from lifecycle.governance.cards.edit import record_card_event, set_fields
-from lifecycle.governance.fields.values import ValueRefused, clean_text, read_value
+from lifecycle.governance.fields.questions import read_questions
+from lifecycle.governance.fields.values import clean_text
 from lifecycle.governance.gates.checks.client import is_changed
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ClientRequestDef
@@ -235,28 +236,10 @@ def _reason(text: str, missing: str) -> str:
 
 
 def _read(held: Answering, typed: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    values: dict[str, Any] = {}
-    fields: dict[str, Any] = {}
-    errors: dict[str, str] = {}
-    for question in held.definition.asks:
-        definition = held.subject.playbook.fields.get(question.saves) if question.saves else None
-        try:
-            value = read_value(question, typed.get(question.key))
-            if definition is not None and value is not None:
-                value = read_value(definition, value)
-        except ValueRefused as refusal:
-            errors[question.key] = str(refusal)
-            continue
-        if value is None:
-            if question.required:
-                errors[question.key] = f"{question.name} must be answered."
-            continue
-        values[question.key] = value
-        if definition is not None:
-            fields[definition.key] = value
-    if errors:
-        raise Invalid(" ".join(errors.values()), errors)
-    return values, fields
+    read = read_questions(held.subject.playbook, held.definition.asks, typed)
+    if read.errors:
+        raise Invalid(" ".join(read.errors.values()), read.errors)
+    return read.values, read.fields
 
 
 def _check_signature(held: Answering, files: Sequence[StoredFile], signer: str, agrees: bool) -> None:
