@@ -10,7 +10,7 @@ import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -345,8 +345,3 @@ _ACTS: dict[str, Act] = {
     "approval": _approval,
     "client": _client,
 }
-
-
-def moment_after(moment: datetime, chance: random.Random) -> datetime:
-    """Return a moment shortly after another, so that nothing happens twice in the same instant."""
-    return moment + timedelta(seconds=chance.randrange(5, 55))

@@ -163,11 +163,6 @@ TALKS = {
     "wrong_person": ("Left the company; got the name of the successor.",),
     "not_interested": ("Polite no: happy with what they have.",),
 }
-HOOKS = (
-    "They advertise for a billing clerk.",
-    "New tower announced last month.",
-    "Bad reviews about late invoices.",
-)
 LEAD_RECORDS = (
     "Business card from the regional operators' meeting.",
     "Filled in the form on the website: asked for prices.",

@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -242,10 +242,3 @@ def dismiss_firing(firing_id: uuid.UUID, user_id: uuid.UUID) -> None:
     if firing is None or firing.state != "failed":
         raise NotFound("There is no such failure; it may have been tried again already.")
     firing.dismissed_by = user_id
-
-
-def next_due_at() -> datetime | None:
-    """Return when the next firing is due, or None when none waits."""
-    return db.session.scalar(
-        sa.select(sa.func.min(RuleFiring.next_attempt_at)).where(RuleFiring.state == "pending")
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -115,10 +114,3 @@ def _state(check: CheckDef, verdict: Verdict, waiver: str | None) -> tuple[State
     if waiver is not None and check.waive and check.waive != "nobody":
         return "waived", f"{sentence} Waived: {waiver}"
     return "blocked", sentence
-
-
-def results_by_card(questions: Sequence[GateQuestion]) -> dict[uuid.UUID, GateReport]:
-    """Return the reports by card, for questions of one each."""
-    return {
-        question.subject.id: report for question, report in zip(questions, evaluate(questions), strict=True)
-    }

@@ -27,7 +27,6 @@ from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ClientRequestDef
 from lifecycle.governance.requests.ask import describe, get_definition, get_request, let_the_clock_run
 from lifecycle.records.accounts.models import Contact
-from lifecycle.records.evidence.log import canonical_text
 from lifecycle.records.files.models import StoredFile
 from lifecycle.records.inbox.record import tell
 from lifecycle.records.people.actor import Actor
@@ -298,11 +297,6 @@ def _tell_owner(held: Answering, title: str, *, act: bool, body: str | None = No
         cause=f"request/{request.id}/{request.status}/{now().isoformat()}",
         card_id=card.id,
     )
-
-
-def canonical_proof(proof: Mapping[str, Any]) -> str:
-    """Return a proof in the one form in which it could be hashed again."""
-    return canonical_text(dict(proof))
 
 
 def file_of(request: ClientRequest, file_id: uuid.UUID) -> bool:
