@@ -49,6 +49,9 @@ FILTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 }
 
 
+_REMINDER: Final = "reminder/"
+
+
 def status_words(status: str, message_state: str | None = None) -> str:
     """Return what a request's status is called; one whose mail has not left says so."""
     if status == "asked" and message_state in ("held", "due", "claimed", "handing_over"):
@@ -100,7 +103,7 @@ def list_client_gates(
             User.name.label("owner"),
             Contact.name.label("contact"),
             _reminded().label("reminded"),
-            _message_state().label("message_state"),
+            letter_state().label("message_state"),
         )
         .join(Card, Card.id == ClientRequest.card_id)
         .join(Account, Account.id == Card.account_id)
@@ -173,10 +176,11 @@ def _reminded() -> sa.ScalarSelect[int]:
     )
 
 
-def _message_state() -> sa.ScalarSelect[str]:
+def letter_state() -> sa.ScalarSelect[str]:
+    """Return a subquery for the state of the latest letter that asked, which a reminder of it is not."""
     return (
         sa.select(OutboxMessage.state)
-        .where(OutboxMessage.request_id == ClientRequest.id)
+        .where(OutboxMessage.request_id == ClientRequest.id, ~OutboxMessage.cause.startswith(_REMINDER))
         .order_by(OutboxMessage.created_at.desc())
         .limit(1)
         .correlate(ClientRequest)
@@ -270,7 +274,8 @@ def read_client_gate(request_id: uuid.UUID) -> GatePage:
         .order_by(Contact.name)
     ).all()
     decider = db.session.get(User, request.decided_by) if request.decided_by else None
-    latest = messages[0].state if messages else None
+    letters = (each for each in messages if not (each.cause or "").startswith(_REMINDER))
+    latest = next((letter.state for letter in letters), None)
     return GatePage(
         request=request,
         subject=subject,

@@ -87,11 +87,11 @@ def return_handoff(handoff_id: uuid.UUID, actor: Actor, reason: str) -> Handoff:
             raise Invalid("Say what is missing.", {"reason": "Say what is missing."})
         handoff.state, handoff.reason = "returned", text
         handoff.answered_at, handoff.answered_by = now(), actor.user_id
-        with changing_card(handoff.to_card_id, actor) as subject:
+        with changing_card(handoff.to_card_id, actor, allow_closed=True) as subject:
             record_card_event(
                 subject, "card.handoff.returned", actor, CHANNEL, describe(handoff), reason=text
             )
-            subject.card.archived_at = now()
+            subject.card.archived_at = subject.card.archived_at or now()
         giver = get_subject(handoff.from_card_id)
         record_card_event(giver, "card.handoff.returned", actor, CHANNEL, describe(handoff), reason=text)
         if giver.stage.is_open:

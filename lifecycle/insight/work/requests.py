@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from lifecycle.insight.boards.view import short_span
-from lifecycle.insight.client_gates import STATUS_WORDS, status_words
+from lifecycle.insight.client_gates import STATUS_WORDS, letter_state, status_words
 from lifecycle.insight.work.lines import (
     Line,
     Lines,
@@ -24,7 +24,6 @@ from lifecycle.insight.work.lines import (
 )
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.cards.models import Card, SlaPause
-from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.people.models import User
 from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientRequest
 
@@ -73,14 +72,6 @@ def _answer(row: Any, reader: Reader) -> Line:
 
 def gates_of_department(department: str, reader: Reader, window: Window) -> Lines:
     """Return what the clients of a department's cards still owe, the longest waiting first. One query."""
-    latest_message = (
-        sa.select(OutboxMessage.state)
-        .where(OutboxMessage.request_id == ClientRequest.id)
-        .order_by(OutboxMessage.created_at.desc())
-        .limit(1)
-        .correlate(ClientRequest)
-        .scalar_subquery()
-    )
     since = sa.func.coalesce(ClientRequest.asked_at, ClientRequest.created_at)
     ids = _open_requests().where(
         Card.department_key == department, sa.or_(_IS_WAITING, ClientRequest.status == "not_asked")
@@ -88,7 +79,7 @@ def gates_of_department(department: str, reader: Reader, window: Window) -> Line
     late_ones = sa.and_(_IS_WAITING, ClientRequest.due_at <= reader.at)
     query = (
         _requests()
-        .add_columns(since.label("since"), User.name.label("owner"), latest_message.label("message_state"))
+        .add_columns(since.label("since"), User.name.label("owner"), letter_state().label("message_state"))
         .join(User, User.id == Card.owner_id)
     )
     chosen = choose(ids, (since, ClientRequest.id), window, late_ones)

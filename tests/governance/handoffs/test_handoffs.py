@@ -10,6 +10,8 @@ from flask import Flask
 
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid, NotPermitted
+from lifecycle.governance.cards.change import changing_card
+from lifecycle.governance.cards.edit import archive_card
 from lifecycle.governance.handoffs.answer import accept_handoff, hand_over_again, return_handoff
 from lifecycle.records.cards.models import Card
 from lifecycle.work.handoffs.models import Handoff
@@ -133,6 +135,17 @@ def test_returned_it_leaves_the_board_and_comes_back_mended(
     assert back["archived_at"] is None
     assert back["fields"]["wish"] == "Warm, at noon"
     assert [name for name, title in notices(app) if "hands" in title] == ["Ola", "Ola"]
+
+
+def test_it_can_be_returned_even_if_its_card_was_archived_by_hand(
+    app: Flask, offered: dict[str, Any], ola: Person, card: KnownCard
+) -> None:
+    """Otherwise the giver waits for ever for a card that nobody sees."""
+    with app.app_context(), transaction(), changing_card(offered["to_card_id"], ola.actor) as subject:
+        archive_card(subject, ola.actor)
+    with app.app_context(), transaction():
+        return_handoff(offered["id"], ola.actor, "Not ours")
+    assert gate(app, card, "last").blocked[0].sentence == "Office returned the handoff: Not ours"
 
 
 def test_entering_the_stage_again_hands_over_no_second_time(

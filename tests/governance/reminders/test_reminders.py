@@ -20,6 +20,7 @@ from lifecycle.governance.language.reminders import moment_of, parse_step
 from lifecycle.governance.moves.undo import undo_move
 from lifecycle.governance.playbooks.library import current
 from lifecycle.governance.requests.decide import extend_request
+from lifecycle.insight.client_gates import list_client_gates, read_client_gate
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.reminders.models import Reminder
 from lifecycle.work.tasks.models import Task
@@ -28,6 +29,7 @@ from tests.factories.clients import Client, a_contact, publish_gates, request_of
 from tests.factories.consequences import notices, remind
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import publish_lab
+from tests.mail import deliver
 
 LONDON = ZoneInfo("Europe/London")
 
@@ -203,6 +205,21 @@ def test_a_client_is_reminded_before_on_and_after_and_then_it_is_escalated(
             remind(app)
     assert reminded(app) == ["cleo@client.example"] * 3
     assert {name for name, title in notices(app) if "has not answered" in title} == {"Ana", "Mo"}
+
+
+def test_a_reminder_that_waits_for_its_mail_does_not_unsend_the_request(
+    app: Flask, asked: KnownCard, smtp_sink: Any
+) -> None:
+    """Its status is that of the letter that asked, in the overview and on its page."""
+    with at("2026-11-23 10:05"):
+        deliver(app)
+    with at("2026-11-25 10:01"):
+        remind(app)
+    with at("2026-11-25 10:02"), app.app_context():
+        (line,), _, _ = list_client_gates("waiting")
+        page = read_client_gate(line.id)
+    assert reminded(app) == ["cleo@client.example"]
+    assert (line.words, page.words) == ("Sent", "Sent")
 
 
 @pytest.mark.parametrize("act", ["accept", "decline"])
