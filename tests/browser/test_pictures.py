@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 
 from lifecycle.core.db import transaction
 from lifecycle.exchange.demo.seed import seed_demo
-from lifecycle.governance.playbooks.load import find_folder
+from lifecycle.governance.playbooks.load import find_folder, library_names
 from lifecycle.governance.playbooks.publish import publish
 from lifecycle.records.people.actor import SYSTEM
 
@@ -29,7 +29,8 @@ def test_the_readme_shows_a_refused_move_on_the_demo_board(
 ) -> None:
     with app.app_context():
         with transaction():
-            publish(find_folder("wispgate"), SYSTEM)
+            for name in library_names():
+                publish(find_folder(name), SYSTEM)
         seed_demo(PASSWORD)
     context = browser.new_context(base_url=base_url, viewport={"width": 1440, "height": 900})
     page = context.new_page()

@@ -8,7 +8,7 @@ from lifecycle.core.tokens import new_token
 from lifecycle.records.people.actor import SYSTEM, Actor
 from lifecycle.records.people.administration import change_user
 from lifecycle.records.people.first_admin import create_user
-from lifecycle.records.people.queries import find_user_by_email
+from lifecycle.records.people.queries import find_user_by_email, list_departments
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,14 @@ OWNERS = ("member", "jonas.keller", "ines.carvalho", "amara.nwosu", "member", "m
 
 
 def hire(password: str) -> None:
-    """Create everybody, with their departments; needs an open transaction and the published playbook.
+    """Create everybody, with those of their departments that a published playbook has.
+
+    Needs an open transaction.
 
     Args:
         password: of the four log-ins; the others get one that is thrown away.
     """
+    known = {department.key for department in list_departments()}
     for colleague in COLLEAGUES:
         user = create_user(
             email=colleague.email,
@@ -83,7 +86,7 @@ def hire(password: str) -> None:
         change_user(
             user.id,
             role=colleague.role,
-            departments=colleague.departments,
+            departments=[key for key in colleague.departments if key in known],
             actor=SYSTEM,
             channel="command",
         )
