@@ -46,7 +46,7 @@ from lifecycle.records.playbooks.models import Stage as StageRow
 _STARTED, _COMPLETED = "demo.data.started", "demo.data.completed"
 _YEAR = timedelta(days=400)
 _AT_A_TIME = 2
-_COLLECTS_AFTER = 12
+_COLLECTS_AFTER = 40
 
 
 class Seeding(Enum):

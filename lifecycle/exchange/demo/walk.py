@@ -130,8 +130,12 @@ class Walker:
             if not unmet:
                 return
             before = subject.card.visit_id
+            self._meet_together(
+                card_id, [(checks[each.key], each) for each in unmet if each.type != "handoff"]
+            )
             for result in unmet:
-                self._meet(card_id, checks[result.key], result)
+                if result.type == "handoff":
+                    self._accept(card_id, checks[result.key])
             if get_subject(card_id).card.visit_id != before:
                 return
 
@@ -159,16 +163,13 @@ class Walker:
 
     # --- each kind of check ---
 
-    def _meet(self, card_id: uuid.UUID, check: CheckDef, result: CheckResult) -> None:
-        if check.type == "handoff":
-            self._accept(card_id, check)
+    def _meet_together(self, card_id: uuid.UUID, unmet: Sequence[tuple[CheckDef, CheckResult]]) -> None:
+        acts = [(_ACTS[check.type], check, result) for check, result in unmet if check.type in _ACTS]
+        if not acts:
             return
-        act = _ACTS.get(check.type)
-        if act is None:
-            return
-        subject = get_subject(card_id)
-        with changing_card(card_id, self.owner(subject)) as held:
-            act(self, replace(held, now=now()), check, result)
+        with changing_card(card_id, self.owner(get_subject(card_id))) as held:
+            for act, check, result in acts:
+                act(self, replace(held, now=now()), check, result)
 
     def _accept(self, card_id: uuid.UUID, check: CheckDef) -> None:
         perform_here(card_id)
