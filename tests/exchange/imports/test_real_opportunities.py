@@ -55,7 +55,7 @@ def test_the_opportunities_stand_on_the_board_with_their_figures(manager, within
     seconds = time.monotonic() - begun
     assert (record.state, record.failure, record.rows_refused) == ("done", None, 0)
     # Twelve seconds on two idle cores; the bound leaves room for a busy machine.
-    assert seconds < 120
+    assert seconds < 600
     assert {**forecast, "questions": None} == {**record.summary, "questions": None}
 
     by_stage = "select s.key, count(*) as cards from cards c join stages s on s.id = c.stage_id group by 1"
