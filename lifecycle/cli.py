@@ -13,6 +13,7 @@ from lifecycle.commands.evidence import evidence
 from lifecycle.commands.imports import import_
 from lifecycle.commands.playbook import playbook
 from lifecycle.commands.prepare import prepare
+from lifecycle.commands.report import report
 from lifecycle.commands.user import user
 from lifecycle.config import SettingsRefused
 from lifecycle.core.errors import Refusal
@@ -23,7 +24,7 @@ def cli() -> None:
     """Lifecycle: a governed customer lifecycle."""
 
 
-for command in (demo, doctor, evidence, import_, playbook, prepare, user):
+for command in (demo, doctor, evidence, import_, playbook, prepare, report, user):
     cli.add_command(command)
 
 

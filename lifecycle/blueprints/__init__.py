@@ -21,6 +21,7 @@ from lifecycle.blueprints.mailbox import mailbox
 from lifecycle.blueprints.messages import messages
 from lifecycle.blueprints.people import people
 from lifecycle.blueprints.playbooks import playbooks
+from lifecycle.blueprints.reports import reports
 from lifecycle.blueprints.search import search
 from lifecycle.blueprints.styleguide import styleguide
 from lifecycle.blueprints.work import work
@@ -47,6 +48,7 @@ def register_blueprints(app: Flask, settings: Settings) -> None:
     app.register_blueprint(work)
     app.register_blueprint(inbox)
     app.register_blueprint(handoffs)
+    app.register_blueprint(reports)
     if settings.environment != "production":
         app.register_blueprint(mailbox)
         app.register_blueprint(styleguide)

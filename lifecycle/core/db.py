@@ -95,6 +95,30 @@ def transaction() -> Iterator[None]:
             log.exception("after-commit work failed")
 
 
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """Let every read inside see the database as it was at the first of them, whatever is written meanwhile.
+
+    Nothing can be written inside.
+
+    Raises:
+        RuntimeError: a transaction is open, or something was changed outside one.
+    """
+    if db.session.info.get(_OPEN) or db.session.new or db.session.dirty or db.session.deleted:
+        raise RuntimeError("What was changed must be committed before a moment is looked at.")
+    # Ends the reads before; nothing is pending, so nothing is written, and loaded rows stay loaded.
+    db.session.commit()
+    db.session.connection(
+        execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    )
+    try:
+        yield
+    except BaseException:
+        db.session.rollback()
+        raise
+    db.session.commit()
+
+
 def before_commit(last_step: Callable[[], object]) -> None:
     """Run `last_step` inside the open transaction, after everything else was written."""
     if not db.session.info.get(_OPEN):

@@ -26,6 +26,7 @@ class NavigationItem:
 # label, endpoint, icon, permission
 _MAIN = (
     ("My work", "work.show_work", "checklist", "boards.read"),
+    ("Command center", "reports.show_center", "chart-bar", "reports.read"),
     ("Boards", "boards.list_boards", "layout-kanban", "boards.read"),
     ("Client gates", "client_gates.list_gates", "hourglass", "boards.read"),
     ("Accounts", "accounts.list_accounts", "building", "accounts.read"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,6 +9,7 @@ from decimal import Decimal
 from sqlalchemy import Select, func, select
 
 from lifecycle.core.db import db
+from lifecycle.core.spreadsheet import BYTE_ORDER_MARK, csv_line
 from lifecycle.exchange.imports.models import CardImport, ImportRowError
 from lifecycle.exchange.imports.prepare import get_import
 from lifecycle.records.cards.models import Card
@@ -137,8 +136,7 @@ def errors_as_csv(import_id: int, actor: Actor) -> Iterator[str]:
     """
     require(actor, "imports.run")
     get_import(import_id)
-    # The mark makes Excel read it as UTF-8.
-    yield "\ufeff" + _line(("row", "column", "value", "problem"))
+    yield BYTE_ORDER_MARK + csv_line(("row", "column", "value", "problem"))
     last = (0, 0)
     while True:
         rows = db.session.scalars(
@@ -155,16 +153,5 @@ def errors_as_csv(import_id: int, actor: Actor) -> Iterator[str]:
             return
         last = (rows[-1].row_number, rows[-1].id)
         yield "".join(
-            _line((str(row.row_number), row.column or "", row.value or "", row.sentence)) for row in rows
+            csv_line((str(row.row_number), row.column or "", row.value or "", row.sentence)) for row in rows
         )
-
-
-def _line(cells: Sequence[str]) -> str:
-    kept = io.StringIO()
-    csv.writer(kept).writerow([_harmless(cell) for cell in cells])
-    return kept.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    """Return the cell so that a spreadsheet shows it and never computes it."""
-    return f"'{cell}" if cell.lstrip()[:1] in ("=", "+", "-", "@", "\t", "\r", "|", "%") else cell

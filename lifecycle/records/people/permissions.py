@@ -14,6 +14,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "boards.read": _EVERYBODY,
     "accounts.read": _EVERYBODY,
     "evidence.read": _EVERYBODY,
+    "reports.read": _EVERYBODY,
     "cards.create": _STAFF,
     "cards.edit": _STAFF,
     "cards.move": _STAFF,

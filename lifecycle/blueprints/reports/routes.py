@@ -1,0 +1,141 @@
+"""The doors of the reports: each page as it stood at one moment, and the cards behind each of its numbers."""
+
+from __future__ import annotations
+
+from flask import Response, render_template, request
+from flask.typing import ResponseReturnValue
+
+from lifecycle.blueprints.reports import reports
+from lifecycle.core.clock import now
+from lifecycle.core.db import one_moment
+from lifecycle.core.errors import Invalid
+from lifecycle.insight.boards.directory import list_people
+from lifecycle.insight.reports import words
+from lifecycle.insight.reports.cards import PAGE, read_behind
+from lifecycle.insight.reports.center import AGES, read_center
+from lifecycle.insight.reports.funnel import read_funnel
+from lifecycle.insight.reports.groups import GROUPS, read_groups, read_trend
+from lifecycle.insight.reports.scope import DIMENSIONS, Scope, read_scope
+from lifecycle.insight.reports.tables import funnel_csv, velocity_csv
+from lifecycle.insight.reports.velocity import STAYS, TIMES, in_words, read_velocity
+from lifecycle.records.people.permissions import require
+from lifecycle.web.access import current_actor
+from lifecycle.web.reader import reader_zone
+
+
+@reports.get("/command-center")
+def show_center() -> ResponseReturnValue:
+    """Show where everything stands."""
+    require(current_actor(), "reports.read")
+    zone = reader_zone()
+    with one_moment():
+        center = read_center(now(), zone)
+    return render_template("reports/center.html", center=center, ages=AGES)
+
+
+@reports.get("/reports/<slug>")
+def show_funnel(slug: str) -> ResponseReturnValue:
+    """Show how far cards got; `by` splits the cohort."""
+    require(current_actor(), "reports.read")
+    by = request.args.get("by", "")
+    problem = ""
+    with one_moment():
+        scope, problem = _scope(slug)
+        found = read_funnel(scope)
+        groups = read_groups(scope, by) if by in GROUPS else []
+        trend = read_trend(scope)
+        people = list_people()
+    return render_template(
+        "reports/funnel.html",
+        scope=scope,
+        problem=problem,
+        found=found,
+        by=by,
+        groups=groups,
+        group_names=GROUPS,
+        trend=trend,
+        people=people,
+        dimensions=DIMENSIONS,
+        words=words,
+        in_words=in_words,
+    )
+
+
+@reports.get("/reports/<slug>/velocity")
+def show_velocity(slug: str) -> ResponseReturnValue:
+    """Show how long it takes; `time` and `stays` say what is measured."""
+    require(current_actor(), "reports.read")
+    with one_moment():
+        scope, problem = _scope(slug)
+        found = read_velocity(scope, request.args.get("time", ""), request.args.get("stays", ""))
+        people = list_people()
+    return render_template(
+        "reports/velocity.html",
+        scope=scope,
+        problem=problem,
+        found=found,
+        times=TIMES,
+        stays=STAYS,
+        people=people,
+        dimensions=DIMENSIONS,
+        words=words,
+        in_words=in_words,
+    )
+
+
+@reports.get("/reports/<slug>/cards")
+def list_cards(slug: str) -> ResponseReturnValue:
+    """List the cards that a figure counts."""
+    require(current_actor(), "reports.read")
+    figure, stage = request.args.get("figure", ""), request.args.get("stage", "")
+    page = request.args.get("page", 1, type=int)
+    with one_moment():
+        scope, problem = _scope(slug)
+        behind = read_behind(scope, figure, stage, page)
+    return render_template(
+        "reports/cards.html",
+        scope=scope,
+        problem=problem,
+        behind=behind,
+        figure=figure,
+        stage=stage,
+        page_size=PAGE,
+        in_words=in_words,
+    )
+
+
+@reports.get("/reports/<slug>.csv")
+def export_funnel(slug: str) -> ResponseReturnValue:
+    """Give the funnel as CSV."""
+    require(current_actor(), "reports.read")
+    with one_moment():
+        lines = funnel_csv(read_funnel(read_scope(slug, request.args, reader_zone())))
+    return _attachment(lines, f"{slug}-funnel.csv")
+
+
+@reports.get("/reports/<slug>/velocity.csv")
+def export_velocity(slug: str) -> ResponseReturnValue:
+    """Give the times as CSV."""
+    require(current_actor(), "reports.read")
+    with one_moment():
+        scope = read_scope(slug, request.args, reader_zone())
+        lines = velocity_csv(
+            read_velocity(scope, request.args.get("time", ""), request.args.get("stays", ""))
+        )
+    return _attachment(lines, f"{slug}-velocity.csv")
+
+
+def _scope(slug: str) -> tuple[Scope, str]:
+    """Return the scope that the address asks for; with a period that makes no sense, without one, and why."""
+    zone = reader_zone()
+    try:
+        return read_scope(slug, request.args, zone), ""
+    except Invalid as refusal:
+        whole = {key: value for key, value in request.args.items() if key not in ("from", "to")}
+        return read_scope(slug, whole, zone), f"{refusal.sentence} The whole history is shown."
+
+
+def _attachment(lines: str, name: str) -> Response:
+    answer = Response(lines, mimetype="text/csv")
+    answer.headers.set("Content-Disposition", "attachment", filename=name)
+    return answer

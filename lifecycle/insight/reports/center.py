@@ -1,0 +1,232 @@
+"""The command center: where everything stands, what is late, and what waits on whom (L10)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from lifecycle.core.db import db
+from lifecycle.records.accounts.models import Account
+from lifecycle.records.cards.models import Card, StageVisit
+from lifecycle.records.playbooks.models import Pipeline, Playbook, Stage
+from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientRequest
+from lifecycle.work.handoffs.models import Handoff
+
+WEEKS: Final = 12
+OLDEST: Final = 8
+# The last bucket has no end.
+AGES: Final = (("Up to 3 days", 3), ("4 to 7 days", 7), ("8 to 14 days", 14), ("Over 14 days", None))
+
+
+@dataclass(frozen=True)
+class StageNow:
+    """What stands in a stage."""
+
+    key: str
+    name: str
+    cards: int
+    late: int
+    waiting: int
+
+
+@dataclass
+class BoardNow:
+    """What stands in a pipeline's open stages, in order; and by week what entered, was won and was lost."""
+
+    slug: str
+    name: str
+    playbook: str
+    stages: list[StageNow] = field(default_factory=list)
+    trend: list[tuple[date, int, int, int]] = field(default_factory=list)
+
+    @property
+    def cards(self) -> int:
+        """Open cards."""
+        return sum(stage.cards for stage in self.stages)
+
+    @property
+    def late(self) -> int:
+        """Open cards past their SLA."""
+        return sum(stage.late for stage in self.stages)
+
+    @property
+    def waiting(self) -> int:
+        """Open cards that wait on the client."""
+        return sum(stage.waiting for stage in self.stages)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Something that waits, since when, for which card."""
+
+    id: uuid.UUID
+    card_id: uuid.UUID
+    words: str
+    account: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Ageing:
+    """How many wait, by age in AGES, and the oldest of them."""
+
+    counts: list[int]
+    oldest: list[Waiting]
+
+    @property
+    def total(self) -> int:
+        """How many wait."""
+        return sum(self.counts)
+
+
+@dataclass(frozen=True)
+class Center:
+    """All of it, as of one moment."""
+
+    boards: list[BoardNow]
+    gates: Ageing
+    handoffs: Ageing
+
+    @property
+    def sentence(self) -> str:
+        """What matters most, in one or two sentences."""
+        cards = sum(board.cards for board in self.boards)
+        late = sum(board.late for board in self.boards)
+        if not cards:
+            return "No card is open."
+        worst = max(self.boards, key=lambda board: board.late)
+        said = f"{late:,} of {cards:,} open cards {'is' if late == 1 else 'are'} past the SLA"
+        said += f", most of them in {worst.name} ({worst.late:,})." if late else "."
+        if old := self.gates.counts[-1]:
+            said += f" {old:,} client gate{'s have' if old != 1 else ' has'} waited for over 14 days."
+        return said
+
+
+def read_center(at: datetime, zone: ZoneInfo) -> Center:
+    """Return where everything stands at `at`, weeks in `zone`. Six statements; use it inside `one_moment`."""
+    boards = _boards(at)
+    _add_trends(boards, at, zone)
+    since = sa.func.coalesce(ClientRequest.asked_at, ClientRequest.created_at)
+    gates = _ageing(
+        sa.select(
+            ClientRequest.id, ClientRequest.card_id, ClientRequest.name.label("words"), since.label("since")
+        )
+        .join(Card, Card.id == ClientRequest.card_id)
+        .where(
+            ClientRequest.closed_at.is_(None),
+            ClientRequest.status.in_(WAITING_STATUSES),
+            Card.archived_at.is_(None),
+        ),
+        at,
+    )
+    handoffs = _ageing(
+        sa.select(
+            Handoff.id,
+            Handoff.to_card_id.label("card_id"),
+            Handoff.to_department.label("words"),
+            Handoff.offered_at.label("since"),
+        )
+        .join(Card, Card.id == Handoff.to_card_id)
+        .where(Handoff.state == "offered", Card.archived_at.is_(None)),
+        at,
+    )
+    return Center(list(boards.values()), gates, handoffs)
+
+
+def _boards(at: datetime) -> dict[int, BoardNow]:
+    late = sa.and_(Card.sla_due_at < at, Card.is_paused.is_(False))
+    rows = db.session.execute(
+        sa.select(
+            Pipeline.id,
+            Pipeline.slug,
+            Pipeline.name,
+            Playbook.name.label("playbook"),
+            Stage.key,
+            Stage.name.label("stage"),
+            sa.func.count(Card.id).label("cards"),
+            sa.func.count(sa.case((late, 1))).label("late"),
+            sa.func.count(sa.case((Card.waiting_on_client.is_(True), 1))).label("waiting"),
+        )
+        .join(Playbook, Playbook.key == Pipeline.playbook_key)
+        .join(Stage, sa.and_(Stage.pipeline_id == Pipeline.id, Stage.kind == "open"))
+        .outerjoin(Card, sa.and_(Card.stage_id == Stage.id, Card.archived_at.is_(None)))
+        .where(Playbook.current_revision_id.is_not(None))
+        .group_by(Pipeline.id, Playbook.name, Stage.id)
+        .having(sa.or_(Stage.retired_at.is_(None), sa.func.count(Card.id) > 0))
+        .order_by(Playbook.name, Pipeline.position, Pipeline.name, Stage.position)
+    )
+    boards: dict[int, BoardNow] = {}
+    for row in rows:
+        board = boards.setdefault(row.id, BoardNow(row.slug, row.name, row.playbook))
+        board.stages.append(StageNow(row.key, row.stage, row.cards, row.late, row.waiting))
+    return boards
+
+
+def _add_trends(boards: dict[int, BoardNow], at: datetime, zone: ZoneInfo) -> None:
+    """Count entries, wins and losses by week; what was undone within its minute may still be among them."""
+    monday = at.astimezone(zone).date()
+    monday -= timedelta(days=monday.weekday())
+    weeks = [monday - timedelta(weeks=n) for n in range(WEEKS)][::-1]
+    week = sa.cast(sa.func.date_trunc("week", sa.func.timezone(zone.key, StageVisit.entered_at)), sa.Date)
+    follower = sa.orm.aliased(StageVisit)
+    was_undone = sa.exists().where(
+        follower.card_id == StageVisit.card_id,
+        follower.number == StageVisit.number + 1,
+        follower.continues_visit_id.is_not(None),
+    )
+    rows = db.session.execute(
+        sa.select(
+            Stage.pipeline_id,
+            week.label("week"),
+            sa.func.count(sa.case((StageVisit.number == 1, 1))).label("entered"),
+            sa.func.count(sa.case((Stage.kind == "won", 1))).label("won"),
+            sa.func.count(sa.case((Stage.kind == "lost", 1))).label("lost"),
+        )
+        .join(Stage, Stage.id == StageVisit.stage_id)
+        .join(Card, Card.id == StageVisit.card_id)
+        .where(
+            Card.withdrawn_at.is_(None),
+            StageVisit.continues_visit_id.is_(None),
+            StageVisit.entered_by_edge != "imported_undated",
+            sa.or_(StageVisit.number == 1, Stage.kind != "open"),
+            StageVisit.entered_at >= datetime.combine(weeks[0], datetime.min.time(), zone),
+            ~was_undone,
+        )
+        .group_by(Stage.pipeline_id, sa.literal_column("week"))
+    )
+    found = {(row.pipeline_id, row.week): (row.entered, row.won, row.lost) for row in rows}
+    for pipeline_id, board in boards.items():
+        board.trend = [(each, *found.get((pipeline_id, each), (0, 0, 0))) for each in weeks]
+
+
+def _ageing(waiting: sa.Select[uuid.UUID, uuid.UUID, str, datetime], at: datetime) -> Ageing:
+    all_of_them = waiting.subquery()
+    age = at - all_of_them.c.since
+    ends = [timedelta(days=days) for _, days in AGES if days]
+    lows = [None, *ends]
+    counted = [
+        sa.func.count().filter(
+            *([age > low] if low is not None else []), *([age <= high] if high is not None else [])
+        )
+        for low, high in zip(lows, [*ends, None], strict=True)
+    ]
+    counts = db.session.execute(sa.select(*counted).select_from(all_of_them)).one()
+    rows = db.session.execute(
+        sa.select(
+            all_of_them.c.id,
+            all_of_them.c.card_id,
+            all_of_them.c.words,
+            Account.name.label("account"),
+            all_of_them.c.since,
+        )
+        .join(Card, Card.id == all_of_them.c.card_id)
+        .join(Account, Account.id == Card.account_id)
+        .order_by(all_of_them.c.since, all_of_them.c.id)
+        .limit(OLDEST)
+    )
+    return Ageing(list(counts), [Waiting(*row) for row in rows])

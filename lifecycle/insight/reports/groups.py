@@ -1,0 +1,126 @@
+"""The same figures side by side, by a dimension or by month of beginning (L10, L11)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from lifecycle.core.db import db
+from lifecycle.insight.reports.scope import DIMENSIONS, NONE, Scope
+from lifecycle.insight.reports.stays import fetch
+from lifecycle.insight.reports.velocity import CYCLE_ENDS
+from lifecycle.records.people.models import User
+
+GROUPS: Final = {**{key: label for key, (label, _) in DIMENSIONS.items()}, "month": "Month of first entry"}
+MOST_GROUPS: Final = 200
+MONTHS_SHOWN: Final = 24
+
+
+@dataclass(frozen=True)
+class Group:
+    """The cohort's cards with one value of a dimension. `value` is for addresses, `name` for people.
+
+    `cards` = `open` + `won` + `lost`, by where they stand now; `median_days` from first entry to close.
+    """
+
+    value: str
+    name: str
+    cards: int
+    open: int
+    won: int
+    lost: int
+    median_days: float | None
+
+    @property
+    def win_rate(self) -> float | None:
+        """Won of won and lost; None when neither is."""
+        return self.won / (self.won + self.lost) if self.won + self.lost else None
+
+
+@dataclass(frozen=True)
+class Month:
+    """What happened in a calendar month of the reader's zone."""
+
+    first: date
+    entered: int
+    won: int
+    lost: int
+
+
+def read_groups(scope: Scope, by: str) -> list[Group]:
+    """Return the cohort by one of GROUPS, the largest first, months in order; at most 200. Two statements."""
+    by = by if by in GROUPS else "owner"
+    label = (
+        "to_char(b.began_at at time zone :zone, 'YYYY-MM')"
+        if by == "month"
+        else DIMENSIONS[by][1].replace("c.fields", "k.fields")
+    )
+    rows = fetch(
+        scope,
+        CYCLE_ENDS.replace("and e.ended_at >= :start and e.ended_at < :end", "")
+        + f""", begun as (
+            select card_id, min(entered_at) as began_at from stays group by 1
+            having min(entered_at) >= :start and min(entered_at) < :end
+        ), spans as (
+            select card_id, max(extract(epoch from ended_at - began_at))::float as length
+            from closed group by 1
+        )
+        select {label} as value, count(*) as cards, count(*) filter (where st.kind = 'won') as won,
+               count(*) filter (where st.kind = 'lost') as lost,
+               percentile_cont(0.5) within group (order by x.length)
+                   filter (where st.kind <> 'open') as median
+        from begun b join chosen c on c.id = b.card_id join cards k on k.id = c.id
+        join accounts a on a.id = c.account_id
+        join stages st on st.id = c.stage_id left join spans x on x.card_id = b.card_id
+        group by 1 order by {"1" if by == "month" else "2 desc, 1"} limit {MOST_GROUPS}""",
+        zone=scope.zone.key,
+    )
+    names = _names([row.value for row in rows]) if by == "owner" else {}
+    return [_group(row, names) for row in rows]
+
+
+def _group(row: Any, names: dict[str, str]) -> Group:
+    value = NONE if row.value is None else row.value
+    return Group(
+        value=value,
+        name=names.get(value, "None" if row.value is None else value),
+        cards=row.cards,
+        open=row.cards - row.won - row.lost,
+        won=row.won,
+        lost=row.lost,
+        median_days=None if row.median is None else row.median / 86400,
+    )
+
+
+def _names(ids: list[str]) -> dict[str, str]:
+    wanted = [uuid.UUID(each) for each in ids if each]
+    rows = db.session.execute(select(User.id, User.name).where(User.id.in_(wanted)))
+    return {str(user_id): name for user_id, name in rows}
+
+
+def read_trend(scope: Scope) -> list[Month]:
+    """Return the last months up to the last in which anything happened, without gaps. One statement."""
+    rows = fetch(
+        scope,
+        """ select date_trunc('month', s.entered_at at time zone :zone)::date as first,
+               count(*) filter (where s.number = 1) as entered,
+               count(*) filter (where st.kind = 'won') as won,
+               count(*) filter (where st.kind = 'lost') as lost
+        from stays s join stages st on st.id = s.stage_id
+        where s.entered_at >= :start and s.entered_at < :end and not s.is_undated
+          and (s.number = 1 or st.kind <> 'open') group by 1 order by 1""",
+        zone=scope.zone.key,
+    )
+    found = {row.first: Month(row.first, row.entered, row.won, row.lost) for row in rows}
+    if not found:
+        return []
+    months: list[Month] = []
+    each = max(found)
+    while each >= min(found) and len(months) < MONTHS_SHOWN:
+        months.append(found.get(each, Month(each, 0, 0, 0)))
+        each = date(each.year - (each.month == 1), (each.month - 2) % 12 + 1, 1)
+    return months[::-1]

@@ -1,0 +1,164 @@
+"""What a report is about: one pipeline, a period, and a narrowing; it lives in the address."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from lifecycle.core.clock import now
+from lifecycle.core.db import db
+from lifecycle.core.errors import Invalid, NotFound
+from lifecycle.governance.language.model import PipelineDef
+from lifecycle.governance.playbooks.library import of_revision
+from lifecycle.records.playbooks.models import Pipeline, Playbook, Stage
+
+LONGEST_VALUE: Final = 200
+NONE: Final = "-"
+"""How an address says that a card has no value in a dimension."""
+
+# What a report can be split and narrowed by, and where the value stands. A field that a playbook declares
+# for the card counts before the account's of the same name.
+DIMENSIONS: Final[dict[str, tuple[str, str]]] = {
+    "owner": ("Owner", "c.owner_id::text"),
+    "segment": ("Segment", "nullif(a.segment, '')"),
+    "source": ("Source", "nullif(coalesce(c.fields->>'source', a.fields->>'source'), '')"),
+    "country": ("Country", "nullif(a.country, '')"),
+    "product": ("Product", "nullif(coalesce(c.fields->>'product', a.fields->>'product'), '')"),
+}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One report's question. `first` and `last` are days of `zone`, both included; None is open-ended.
+
+    `narrowed` maps dimensions to values; `NONE` stands for cards without a value. `at` is the present, the
+    same for every figure.
+    """
+
+    pipeline_id: int
+    definition: PipelineDef
+    stages: tuple[Stage, ...]
+    zone: ZoneInfo
+    at: datetime
+    first: date | None = None
+    last: date | None = None
+    narrowed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def slug(self) -> str:
+        """The pipeline's slug."""
+        return self.definition.slug
+
+    @property
+    def has_period(self) -> bool:
+        """Whether a period was asked for."""
+        return self.first is not None or self.last is not None
+
+    @property
+    def path(self) -> list[Stage]:
+        """The stages that forward leads through, the first success last, as the current revision says."""
+        by_key = {stage.key: stage for stage in self.stages}
+        return [by_key[each.key] for each in self.definition.path if each.key in by_key]
+
+    def stage(self, key: str) -> Stage:
+        """Return a stage of the pipeline by key; raises NotFound."""
+        found = next((stage for stage in self.stages if stage.key == key), None)
+        if found is None:
+            raise NotFound("This pipeline has no such stage.")
+        return found
+
+    def bounds(self) -> tuple[datetime, datetime]:
+        """Return the period as instants, the end excluded."""
+        start = _midnight(self.first, self.zone) if self.first else datetime(1, 1, 2, tzinfo=UTC)
+        end = (
+            _midnight(self.last + timedelta(days=1), self.zone)
+            if self.last
+            else datetime(9999, 1, 1, tzinfo=UTC)
+        )
+        return start, end
+
+    def as_query(self, **changed: str | None) -> str:
+        """Return the scope, with changes, as the query part of an address; None takes a part out."""
+        parts: dict[str, Any] = {"from": self.first, "to": self.last, **self.narrowed, **changed}
+        return urlencode({key: str(value) for key, value in parts.items() if value})
+
+    def narrowing(self) -> tuple[str, dict[str, Any]]:
+        """Return the SQL condition on cards `c` and accounts `a`, and its parameters."""
+        conditions, given = (
+            ["c.pipeline_id = :pipeline", "c.withdrawn_at is null"],
+            {"pipeline": self.pipeline_id},
+        )
+        parameters: dict[str, Any] = dict(given)
+        for key, value in self.narrowed.items():
+            where = DIMENSIONS[key][1]
+            if value == NONE:
+                conditions.append(f"{where} is null")
+            else:
+                conditions.append(f"{where} = :by_{key}")
+                parameters[f"by_{key}"] = value
+        return " and ".join(conditions), parameters
+
+
+def read_scope(slug: str, args: Mapping[str, str], zone: ZoneInfo) -> Scope:
+    """Read a scope from an address or a command. Two queries.
+
+    Raises:
+        NotFound: no such pipeline is published.
+        Invalid: a date is none, or the period ends before it begins.
+    """
+    found = db.session.execute(
+        select(Pipeline.id, Pipeline.key, Playbook.current_revision_id)
+        .join(Playbook, Playbook.key == Pipeline.playbook_key)
+        .where(Pipeline.slug == slug.replace("\x00", ""), Playbook.current_revision_id.is_not(None))
+    ).first()
+    if found is None or found.current_revision_id is None:
+        raise NotFound("There is no such pipeline.")
+    stages = db.session.scalars(
+        select(Stage).where(Stage.pipeline_id == found.id).order_by(Stage.position, Stage.id)
+    )
+    first, last = _day(args.get("from", ""), "from"), _day(args.get("to", ""), "to")
+    if first and last and last < first:
+        raise Invalid("The period ends before it begins. Change one of the two dates.")
+    return Scope(
+        pipeline_id=found.id,
+        definition=of_revision(found.current_revision_id).pipeline(found.key),
+        stages=tuple(stages),
+        zone=zone,
+        at=now(),
+        first=first,
+        last=last,
+        narrowed={key: value for key in DIMENSIONS if (value := _value(key, args.get(key, "")))},
+    )
+
+
+def _value(key: str, text: str) -> str:
+    text = text.replace("\x00", "").strip()[:LONGEST_VALUE]
+    if key != "owner" or text in ("", NONE):
+        return text
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return ""
+
+
+def _day(text: str, name: str) -> date | None:
+    if not text.strip():
+        return None
+    try:
+        day = date.fromisoformat(text.strip())
+    except ValueError:
+        raise Invalid(f"“{name}” takes a day like 2026-03-31.") from None
+    if not 1900 <= day.year <= 9000:
+        raise Invalid(f"“{name}” takes a day between the years 1900 and 9000.")
+    return day
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)

@@ -1,0 +1,197 @@
+"""How long cards stay in each stage and until they close, and how old what stands there is (L11)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from lifecycle.insight.reports.scope import Scope
+from lifecycle.insight.reports.stays import CYCLES, fetch
+
+_DAY: Final = 86400.0
+NO_FIGURE: Final = "\u2013"
+
+# What a stay's length is. Business seconds are those of the stage's calendar, as the engine wrote them.
+TIMES: Final[dict[str, tuple[str, str]]] = {
+    "calendar": ("Calendar time", "extract(epoch from s.left_at - s.entered_at)"),
+    "business": ("Business time", "s.our_seconds + s.client_seconds"),
+    "ours": ("Our business time", "s.our_seconds"),
+    "client": ("Business time of the client", "s.client_seconds"),
+}
+# Which stays of a card count.
+STAYS: Final[dict[str, str]] = {
+    "each": "Each stay",
+    "first": "First stay",
+    "last": "Last stay",
+    "total": "Total stay",
+}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How lengths are distributed, in days; all None when there is nothing to measure."""
+
+    count: int
+    median: float | None
+    mean: float | None
+    p75: float | None
+    p90: float | None
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """A stage's finished stays in the period against its target, and the cards that stand there now.
+
+    `target` is the SLA in the playbook's words. Ages are calendar days up to now; cards whose true entry
+    nobody knows (imported without a date) are in `undated` and in no age.
+    """
+
+    key: str
+    name: str
+    target: str
+    spread: Spread
+    late: int
+    now: int
+    breached: int
+    median_age: float | None
+    oldest_age: float | None
+    undated: int
+
+
+@dataclass(frozen=True)
+class Velocity:
+    """The whole report. The cycles are those that closed in the period."""
+
+    time: str
+    which: str
+    stages: list[StageTime]
+    won: Spread
+    lost: Spread
+
+
+_SPREAD: Final = (
+    "count({0}) as n, avg({0})::float as mean, "
+    "percentile_cont(array[0.5, 0.75, 0.9]) within group (order by ({0})::float) as cuts"
+)
+FINISHED: Final = "s.left_at >= :start and s.left_at < :end and not s.is_undated"
+
+
+def read_velocity(scope: Scope, time: str = "calendar", which: str = "each") -> Velocity:
+    """Return the report. Three statements; inside `one_moment` they see one moment.
+
+    Args:
+        time: one of TIMES. which: one of STAYS; anything else is the first of each.
+    """
+    time = time if time in TIMES else "calendar"
+    which = which if which in STAYS else "each"
+    measured = _measured(scope, time, which)
+    standing = {row.stage_id: row for row in fetch(scope, _STANDING)}
+    cycles = {row.kind: _spread(row) for row in fetch(scope, _CYCLES)}
+    nothing = Spread(0, None, None, None, None)
+    return Velocity(
+        time=time,
+        which=which,
+        stages=[
+            _stage_time(scope, stage, measured.get(stage.id), standing.get(stage.id))
+            for stage in scope.stages
+            if stage.kind == "open"
+            if stage.retired_at is None or stage.id in measured or stage.id in standing
+        ],
+        won=cycles.get("won", nothing),
+        lost=cycles.get("lost", nothing),
+    )
+
+
+def _measured(scope: Scope, time: str, which: str) -> dict[int, Any]:
+    length = TIMES[time][1]
+    late = "count(*) filter (where v.sla_due_at < s.left_at)"
+    if which == "each":
+        query = (
+            f"select s.stage_id, {_SPREAD.format(length)}, {late} as late from stays s "
+            f"join stage_visits v on v.id = s.id where {FINISHED} group by 1"
+        )
+    elif which == "total":
+        # The stays of a card in a stage as one; it is finished when the last of them is.
+        query = f"""select t.stage_id, {_SPREAD.format("t.length")}, count(*) filter (where t.is_late) as late
+            from (select s.card_id, s.stage_id, sum({length}) as length,
+                         bool_or(v.sla_due_at < s.left_at) as is_late
+                  from stays s join stage_visits v on v.id = s.id where not s.is_undated
+                  group by 1, 2
+                  having bool_and(s.left_at is not null)
+                     and max(s.left_at) >= :start and max(s.left_at) < :end) t group by 1"""
+    else:
+        order = "desc" if which == "last" else "asc"
+        query = f"""select s.stage_id, {_SPREAD.format(length)}, {late} as late
+            from (select distinct on (card_id, stage_id) * from stays
+                  order by card_id, stage_id, number {order}) s
+            join stage_visits v on v.id = s.id where {FINISHED} group by 1"""
+    return {row.stage_id: row for row in fetch(scope, " " + query)}
+
+
+_STANDING: Final = """
+ select s.stage_id, count(*) as cards, count(*) filter (where s.is_undated) as undated,
+        count(*) filter (where c.sla_due_at < :at and not c.is_paused) as breached,
+        percentile_cont(0.5) within group (order by case when not s.is_undated
+            then extract(epoch from :at - s.entered_at)::float end) as median_age,
+        max(extract(epoch from :at - s.entered_at)::float) filter (where not s.is_undated) as oldest_age
+ from stays s join chosen c on c.id = s.card_id
+ where s.left_at is null and c.archived_at is null group by 1"""
+
+# A cycle is closed when its last stay is in a closed stage; it ended when that stay began.
+CYCLE_ENDS: Final = (
+    ", "
+    + CYCLES.strip()
+    + """, ended as (
+    select n.card_id, n.cycle, min(n.entered_at) as began_at,
+           (array_agg(n.entered_at order by n.number desc))[1] as ended_at,
+           (array_agg(n.stage_id order by n.number desc))[1] as stage_id, bool_or(n.is_undated) as is_undated
+    from numbered n group by 1, 2
+), closed as (
+    select e.*, st.kind from ended e join stages st on st.id = e.stage_id
+    where st.kind <> 'open' and not e.is_undated and e.ended_at >= :start and e.ended_at < :end
+)"""
+)
+_CYCLES: Final = (
+    CYCLE_ENDS
+    + f" select kind, {_SPREAD.format('extract(epoch from ended_at - began_at)')} from closed group by 1"
+)
+
+
+def _stage_time(scope: Scope, stage: Any, measured: Any, standing: Any) -> StageTime:
+    declared = scope.definition.find_stage(stage.key)
+    return StageTime(
+        key=stage.key,
+        name=stage.name,
+        target=str(declared.sla.duration) if declared and declared.sla else "",
+        spread=_spread(measured),
+        late=measured.late if measured else 0,
+        now=standing.cards if standing else 0,
+        breached=standing.breached if standing else 0,
+        median_age=_days(standing.median_age) if standing else None,
+        oldest_age=_days(standing.oldest_age) if standing else None,
+        undated=standing.undated if standing else 0,
+    )
+
+
+def _spread(row: Any) -> Spread:
+    if row is None or not row.n:
+        return Spread(0, None, None, None, None)
+    return Spread(row.n, *(_days(value) for value in (row.cuts[0], row.mean, row.cuts[1], row.cuts[2])))
+
+
+def _days(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds / _DAY
+
+
+def in_words(days: float | None) -> str:
+    """Return a length in the unit it is best read in: `3.5 h`, `14 d`; a dash for None."""
+    if days is None:
+        return NO_FIGURE
+    span = timedelta(days=days)
+    hours = span.total_seconds() / 3600
+    if hours < 1:
+        return f"{hours * 60:.0f} min"
+    if hours < 48:
+        return f"{hours:.1f} h".replace(".0 h", " h")
+    return f"{days:,.1f} d".replace(".0 d", " d")

@@ -1,0 +1,47 @@
+"""The sentence that a report opens with."""
+
+from __future__ import annotations
+
+from lifecycle.insight.reports.funnel import Funnel
+from lifecycle.insight.reports.velocity import NO_FIGURE, Velocity, in_words
+
+
+def percent(share: float | None) -> str:
+    """Return a share as `63.2 %`; a dash for None."""
+    return NO_FIGURE if share is None else f"{share * 100:.1f} %"
+
+
+def funnel_sentence(found: Funnel) -> str:
+    """Return what matters most in a funnel, in one or two sentences."""
+    if not found.cohort and not found.won + found.lost:
+        return "Nothing began or closed in this period."
+    said = []
+    if found.win_rate is not None:
+        said.append(
+            f"{percent(found.win_rate)} of what closed was won: {found.won:,} of {found.won + found.lost:,}."
+        )
+    losing = max((step for step in found.steps if step.dropped), key=lambda step: step.dropped, default=None)
+    if losing:
+        said.append(
+            f"Most is lost in {losing.name}: {losing.dropped:,} of {losing.reached:,} went no further."
+        )
+    if not said:
+        said.append(f"{found.cohort:,} card{'s' if found.cohort != 1 else ''} began, and none has closed.")
+    return " ".join(said)
+
+
+def velocity_sentence(found: Velocity) -> str:
+    """Return what matters most in the times, in one or two sentences."""
+    said = []
+    if found.won.median is not None:
+        said.append(f"Half of what was won took more than {in_words(found.won.median)}.")
+    measured = [stage for stage in found.stages if stage.spread.median is not None]
+    if measured:
+        slowest = max(measured, key=lambda stage: stage.spread.median or 0)
+        said.append(
+            f"The longest stay is {slowest.name}, half of them over {in_words(slowest.spread.median)}."
+        )
+    late = sum(stage.breached for stage in found.stages)
+    if late:
+        said.append(f"{late:,} card{' is' if late == 1 else 's are'} past the SLA now.")
+    return " ".join(said) or "No stay ended in this period."
