@@ -8,6 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from lifecycle.blueprints import register_blueprints
 from lifecycle.config import Settings, sqlalchemy_url
+from lifecycle.core import clock
 from lifecycle.core.db import db
 from lifecycle.extensions import babel, csrf, htmx, limiter, login_manager
 from lifecycle.insight.boards.changes import ChangeReader
@@ -23,6 +24,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         lifecycle.config.SettingsRefused: the settings would be unsafe; the sentence says which.
     """
     settings = settings or Settings.from_env()
+    clock.set_by(settings.clock_file)
     app = Flask("lifecycle", template_folder="templates", static_folder="static")
     app.extensions["settings"] = settings
     app.config.update(flask_config(settings))

@@ -7,6 +7,7 @@ import sys
 import click
 import structlog
 
+from lifecycle.commands.books import books
 from lifecycle.commands.demo import demo
 from lifecycle.commands.doctor import doctor
 from lifecycle.commands.evidence import evidence
@@ -24,7 +25,7 @@ def cli() -> None:
     """Lifecycle: a governed customer lifecycle."""
 
 
-for command in (demo, doctor, evidence, import_, playbook, prepare, report, user):
+for command in (books, demo, doctor, evidence, import_, playbook, prepare, report, user):
     cli.add_command(command)
 
 

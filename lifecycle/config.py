@@ -50,6 +50,8 @@ class Settings:
     trusted_proxies: int = 0
     # A point of `core/killpoint.py` where a test wants this process dead; ignored outside of tests.
     kill_at: str | None = None
+    # The file by which a test sets the product's clock (`core/clock.py`); refused outside of tests.
+    clock_file: Path | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -76,6 +78,7 @@ class Settings:
             demo_password=given.get("LIFECYCLE_DEMO_PASSWORD") or None,
             trusted_proxies=_count(given, "TRUSTED_PROXIES"),
             kill_at=given.get("LIFECYCLE_KILL_AT") or None,
+            clock_file=_clock_file(given, environment),
         )
 
     @property
@@ -184,6 +187,15 @@ def _environment(given: Mapping[str, str], default: Environment = "production") 
     if name not in ENVIRONMENTS:
         raise SettingsRefused(f"LIFECYCLE_ENV must be one of {', '.join(ENVIRONMENTS)}, not {name!r}.")
     return name
+
+
+def _clock_file(given: Mapping[str, str], environment: Environment) -> Path | None:
+    file = given.get("LIFECYCLE_CLOCK")
+    if file and environment != "testing":
+        raise SettingsRefused(
+            "LIFECYCLE_CLOCK sets the clock for tests and is refused everywhere else: unset it."
+        )
+    return Path(file) if file else None
 
 
 def _secret_key(given: Mapping[str, str], environment: Environment) -> str:

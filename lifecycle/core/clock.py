@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 _pretended: ContextVar[datetime | None] = ContextVar("pretended_now", default=None)
+_setting: Path | None = None
 
 
 def now() -> datetime:
     """Return the present instant, aware, in UTC."""
-    return _pretended.get() or datetime.now(UTC)
+    return _pretended.get() or datetime.now(UTC) + _set_by()
 
 
 def is_pretending() -> bool:
@@ -32,3 +34,22 @@ def pretending(moment: datetime) -> Iterator[None]:
         yield
     finally:
         _pretended.reset(token)
+
+
+def set_by(file: Path | None) -> None:
+    """Let every process that is told the same file be off by the seconds in it, from the next `now()` on.
+
+    So a test sets the clock of a product that runs (`LIFECYCLE_CLOCK`), as an administrator or a wrong time
+    server would. A missing or unreadable file is no change.
+    """
+    global _setting  # noqa: PLW0603 - a process has one clock
+    _setting = file
+
+
+def _set_by() -> timedelta:
+    if _setting is None:
+        return timedelta()
+    try:
+        return timedelta(seconds=float(_setting.read_text()))
+    except (OSError, ValueError):
+        return timedelta()

@@ -95,3 +95,12 @@ def test_an_owner_without_an_app_is_refused() -> None:
 
 def test_the_driver_is_named_for_sqlalchemy() -> None:
     assert sqlalchemy_url("postgresql://a@/b?host=/run") == "postgresql+psycopg://a@/b?host=/run"
+
+
+def test_only_a_tests_installation_has_a_clock_that_can_be_set(tmp_path: Path) -> None:
+    """The drill moves the clock of a running product; nobody can in production or on a laptop."""
+    for environment in ("production", "development"):
+        with pytest.raises(SettingsRefused, match="LIFECYCLE_CLOCK"):
+            Settings.from_env(COMPLETE | {"LIFECYCLE_ENV": environment, "LIFECYCLE_CLOCK": str(tmp_path)})
+    allowed = Settings.from_env(COMPLETE | {"LIFECYCLE_ENV": "testing", "LIFECYCLE_CLOCK": "/x/clock"})
+    assert allowed.clock_file == Path("/x/clock")
