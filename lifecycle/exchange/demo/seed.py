@@ -10,7 +10,8 @@ import gc
 import os
 import traceback
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from enum import Enum
 from functools import partial
@@ -44,6 +45,7 @@ from lifecycle.records.playbooks.models import Pipeline
 from lifecycle.records.playbooks.models import Stage as StageRow
 
 _STARTED, _COMPLETED = "demo.data.started", "demo.data.completed"
+LOADED = "demo.load.started"
 _YEAR = timedelta(days=400)
 _AT_A_TIME = 2
 _COLLECTS_AFTER = 40
@@ -69,12 +71,24 @@ def seed_demo(password: str) -> Seeding:
         NotFound: the playbook is not published.
         Invalid: the password cannot be one.
     """
+    with alone():
+        return _seed(password)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Be the only one who makes demo data; whoever else wants to waits."""
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as holder:
         holder.execute(sa.text("select pg_advisory_lock(:key)"), {"key": AdvisoryLock.DEMO})
         try:
-            return _seed(password)
+            yield
         finally:
             holder.execute(sa.text("select pg_advisory_unlock(:key)"), {"key": AdvisoryLock.DEMO})
+
+
+def is_demo() -> bool:
+    """Say whether the people of this installation are those of the demo or of a load."""
+    return _has_event(_STARTED) or _has_event(LOADED)
 
 
 def is_wanted() -> bool:

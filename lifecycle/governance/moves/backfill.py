@@ -15,8 +15,9 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
+from lifecycle.core.copying import copy_rows
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid
 from lifecycle.core.ids import new_id
@@ -121,31 +122,19 @@ def backfill_visits(
         for card_id, card in zip(ids, cards, strict=True)
         for row in _visit_rows(board, card_id, card, actor, at, clock)
     ]
-    visit_ids = db.session.scalars(
-        insert(StageVisit)
-        .returning(StageVisit.id, sort_by_parameter_order=True)
-        # Nulls written out, or rows with and without an end would go one by one.
-        .execution_options(render_nulls=True),
-        visit_rows,
-    ).all()
-    open_visits = {
-        row["card_id"]: visit_id
-        for row, visit_id in zip(visit_rows, visit_ids, strict=True)
-        if row["left_at"] is None
-    }
+    copy_rows(StageVisit, visit_rows)
+    open_visits = _open_visits(ids)
     rows = [
         _card_row(board, card_id, card, open_visits[card_id], import_id, at, clock)
         for card_id, card in zip(ids, cards, strict=True)
     ]
-    if rows:
-        db.session.execute(insert(Card).execution_options(render_nulls=True), rows)
+    copy_rows(Card, rows)
     tasks = [
         task
         for card, row in zip(cards, rows, strict=True)
         for task in _task_rows(board, board.definition.stage(card.visits[-1].stage), row, at)
     ]
-    if tasks:
-        db.session.execute(insert(Task).execution_options(render_nulls=True), tasks)
+    copy_rows(Task, tasks)
     refresh_summaries(ids)
     for card_id, card in zip(ids, cards, strict=True):
         _record(board, card_id, card, import_id, actor)
@@ -155,10 +144,20 @@ def backfill_visits(
     return ids
 
 
+def _open_visits(card_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
+    query = select(StageVisit.card_id, StageVisit.id)
+    rows = db.session.execute(query.where(StageVisit.card_id.in_(card_ids), StageVisit.left_at.is_(None)))
+    return dict(rows.all())
+
+
+def needs_client_to_enter(stage: StageDef) -> bool:
+    """Say whether only the client's own answer leads into a stage (W16): an import has none to show."""
+    return any(check.type == "client" and check.waive is None for check in stage.enter)
+
+
 def _check_entrance(board: Board, card: PastCard) -> None:
-    """Refuse to put a card where only the client's own answer leads (W16): an import has none to show."""
     stage = board.definition.stage(card.visits[-1].stage)
-    if any(check.type == "client" and check.waive is None for check in stage.enter):
+    if needs_client_to_enter(stage):
         raise Invalid(
             f"{stage.name} is entered with the client's approval only, so nothing can be imported into it. "
             "Import the card into the stage before it."
@@ -234,6 +233,7 @@ def _card_row(
     action = stage.next_action if stage.is_open else None
     return {
         "id": card_id,
+        "journey_id": card_id,
         "pipeline_id": board.row.id,
         "stage_id": board.stage_ids[stands.stage],
         "visit_id": visit_id,

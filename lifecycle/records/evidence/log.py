@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from lifecycle.core.clock import now
+from lifecycle.core.copying import copy_rows
 from lifecycle.core.db import before_commit, db
 from lifecycle.core.ids import new_id
 from lifecycle.records.evidence.models import Event, EvidenceChain
@@ -24,6 +25,7 @@ from lifecycle.records.people.actor import Actor
 
 _PENDING = "lifecycle.pending_events"
 FORMAT = 1
+_MANY = 50
 
 
 @dataclass
@@ -109,7 +111,10 @@ def _append_pending() -> None:
         )
         chain.seq += 1
         chain.hash = digest
-    db.session.execute(insert(Event).execution_options(render_nulls=True), rows)
+    if len(rows) < _MANY:
+        db.session.execute(insert(Event).execution_options(render_nulls=True), rows)
+    else:
+        copy_rows(Event, rows)
     heads = EvidenceChain.__table__
     db.session.connection().execute(
         update(heads)  # type: ignore[arg-type]
