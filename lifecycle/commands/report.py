@@ -11,7 +11,7 @@ import click
 
 from lifecycle.app import create_app
 from lifecycle.core.db import one_moment
-from lifecycle.core.spreadsheet import csv_line
+from lifecycle.core.spreadsheets import csv_line
 from lifecycle.insight.reports.funnel import read_funnel
 from lifecycle.insight.reports.scope import DIMENSIONS, Scope, read_scope
 from lifecycle.insight.reports.tables import VISIT_COLUMNS, as_data, funnel_csv, list_visits, velocity_csv

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from flask import Response, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -29,7 +30,9 @@ from lifecycle.records.accounts.quick import find_or_create_account
 from lifecycle.records.cards.models import CollapsedColumn
 from lifecycle.records.people.permissions import can, require
 from lifecycle.web.access import current_actor
+from lifecycle.web.addresses import own_path
 from lifecycle.web.htmx import is_fragment_request, render_fragment
+from lifecycle.web.inputs import build_form
 from lifecycle.web.reader import reader_id, reader_zone
 
 
@@ -188,8 +191,9 @@ def create_bulk_move(slug: str) -> ResponseReturnValue:
         to_stage.key,
         actor=current_actor(),
         channel="bulk",
-        answers={key[7:]: value for key, value in request.form.items() if key.startswith("answer-")},
+        answers=_answers(),
         reason=request.form.get("reason", ""),
+        override=request.form.get("override") == "1",
     )
     moved = sum(1 for outcome in outcomes if outcome.moved)
     if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
@@ -201,9 +205,27 @@ def create_bulk_move(slug: str) -> ResponseReturnValue:
                 for o in outcomes
             ],
         }
+    asked = {question.key: question for outcome in outcomes for question in outcome.asks}
     return render_template(
-        "boards/bulk_result.html", identity=identity, outcomes=outcomes, moved=moved, to=to_stage
+        "boards/bulk_result.html",
+        identity=identity,
+        outcomes=outcomes,
+        moved=moved,
+        to=to_stage,
+        back=own_path(request.form.get("back"), identity.url),
+        questions=build_form("answer", list(asked.values()), _answers()),
+        again=[outcome for outcome in outcomes if outcome.asks or outcome.needs_reason],
+        reason=request.form.get("reason", ""),
     )
+
+
+def _answers() -> dict[str, Any]:
+    answers: dict[str, Any] = {}
+    for key in request.form:
+        if key.startswith("answer-"):
+            values = request.form.getlist(key)
+            answers[key.removeprefix("answer-")] = values if len(values) > 1 else values[0]
+    return answers
 
 
 def _card_to_move(text: str) -> CardToMove:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from sqlalchemy import Select, func, select
 
 from lifecycle.core.db import db
-from lifecycle.core.spreadsheet import BYTE_ORDER_MARK, csv_line
+from lifecycle.core.spreadsheets import UTF8_MARK, csv_line
 from lifecycle.exchange.imports.models import CardImport, ImportRowError
 from lifecycle.exchange.imports.prepare import get_import
 from lifecycle.records.cards.models import Card
@@ -136,7 +136,7 @@ def errors_as_csv(import_id: int, actor: Actor) -> Iterator[str]:
     """
     require(actor, "imports.run")
     get_import(import_id)
-    yield BYTE_ORDER_MARK + csv_line(("row", "column", "value", "problem"))
+    yield UTF8_MARK + csv_line(("row", "column", "value", "problem"))
     last = (0, 0)
     while True:
         rows = db.session.scalars(

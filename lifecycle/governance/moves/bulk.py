@@ -5,14 +5,16 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import NotFound, Refusal
 from lifecycle.governance.cards.edit import get_card
+from lifecycle.governance.language.model import Question
 from lifecycle.governance.moves.move import move_card
-from lifecycle.governance.moves.outcome import Moved, Stale
+from lifecycle.governance.moves.outcome import Blocked, Moved, Stale
 from lifecycle.records.people.actor import Actor
+from lifecycle.records.people.permissions import can
 
 
 @dataclass(frozen=True)
@@ -25,13 +27,19 @@ class CardToMove:
 
 @dataclass(frozen=True)
 class BulkOutcome:
-    """What became of one card; `sentences` say why it stayed."""
+    """What became of one card; `sentences` say why it stayed.
+
+    `asks` are the questions of its move when an answer kept it, and `needs_reason` whether a reason would
+    let it go back: what can be given once for all cards, before they are sent again.
+    """
 
     card_id: uuid.UUID
     outcome: Literal["moved", "blocked", "stale", "refused"]
     sentences: list[str]
     title: str = ""
     visit_id: int | None = None
+    asks: tuple[Question, ...] = ()
+    needs_reason: bool = False
 
     @property
     def moved(self) -> bool:
@@ -46,14 +54,15 @@ def move_cards(
     *,
     actor: Actor,
     channel: str,
-    answers: Mapping[str, str],
+    answers: Mapping[str, Any],
     reason: str = "",
+    override: bool = False,
 ) -> list[BulkOutcome]:
     """Move each card if its gate allows it, in the order given; opens its own transactions.
 
     A card that stays keeps nobody else: the result says of every card what became of it.
     """
-    return [_move(pipeline_id, card, to_stage, actor, channel, answers, reason) for card in cards]
+    return [_move(pipeline_id, card, to_stage, actor, channel, answers, reason, override) for card in cards]
 
 
 def _move(
@@ -62,8 +71,9 @@ def _move(
     to_stage: str,
     actor: Actor,
     channel: str,
-    answers: Mapping[str, str],
+    answers: Mapping[str, Any],
     reason: str,
+    override: bool,
 ) -> BulkOutcome:
     title = ""
     try:
@@ -80,6 +90,7 @@ def _move(
                 seen_visit=wanted.seen_visit,
                 answers=answers,
                 reason=reason,
+                override=override,
             )
     except Refusal as refusal:
         return BulkOutcome(wanted.card_id, "refused", [refusal.sentence], title)
@@ -87,4 +98,17 @@ def _move(
         return BulkOutcome(wanted.card_id, "moved", [], title, outcome.visit_id)
     if isinstance(outcome, Stale):
         return BulkOutcome(wanted.card_id, "stale", [outcome.sentence], title)
-    return BulkOutcome(wanted.card_id, "blocked", outcome.sentences, title)
+    return _blocked(wanted, outcome, title, actor)
+
+
+def _blocked(wanted: CardToMove, outcome: Blocked, title: str, actor: Actor) -> BulkOutcome:
+    goes_back = outcome.way.needs_reason and can(actor, "cards.override") and not outcome.report.blocked
+    return BulkOutcome(
+        wanted.card_id,
+        "blocked",
+        outcome.sentences,
+        title,
+        wanted.seen_visit,
+        asks=outcome.way.asks if outcome.errors else (),
+        needs_reason=goes_back,
+    )

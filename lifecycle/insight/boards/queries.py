@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, and_, case, func, select, true, tuple_
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.elements import SQLColumnExpression
 
 from lifecycle.core.db import db
 from lifecycle.insight.boards.filters import BoardFilter
@@ -171,3 +172,12 @@ def _faces() -> Select[*tuple[Any, ...]]:
         .join(Stage, Stage.id == Card.stage_id)
         .join(Pipeline, Pipeline.id == Card.pipeline_id)
     )
+
+
+def faces(*more: SQLColumnExpression[Any]) -> Select[*tuple[Any, ...]]:
+    """Return the query for the faces of all cards, to be narrowed and put in order.
+
+    Args:
+        more: further columns of the tables it reads: Card, Account, User, StageVisit, Stage and Pipeline.
+    """
+    return _faces().add_columns(*more)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
-from lifecycle.core.spreadsheet import BYTE_ORDER_MARK, csv_line
+from lifecycle.core.spreadsheets import UTF8_MARK, csv_line
 from lifecycle.insight.reports.funnel import Funnel
 from lifecycle.insight.reports.scope import Scope
 from lifecycle.insight.reports.stays import fetch
@@ -69,7 +69,7 @@ def funnel_csv(found: Funnel) -> str:
         worth = "; ".join(f"{amount} {currency}" for currency, amount in sorted(flow.worth.items()))
         cells = (flow.name, flow.kind, *cohort, flow.entered, flow.left, flow.now, flow.breached, worth)
         lines.append(csv_line([str(cell) for cell in cells]))
-    return BYTE_ORDER_MARK + "".join(lines)
+    return UTF8_MARK + "".join(lines)
 
 
 def velocity_csv(found: Velocity) -> str:
@@ -106,7 +106,7 @@ def velocity_csv(found: Velocity) -> str:
             stage.undated,
         )
         lines.append(csv_line([str(cell) for cell in cells]))
-    return BYTE_ORDER_MARK + "".join(lines)
+    return UTF8_MARK + "".join(lines)
 
 
 def _figure(value: float | None) -> str:

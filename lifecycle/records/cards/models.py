@@ -45,6 +45,14 @@ class Card(Model):
             postgresql_include=["value_amount", "value_currency", "sla_due_at", "is_paused"],
             postgresql_where=_ON_BOARD,
         ),
+        # The usual order of a list (insight/boards/order.py).
+        Index(
+            "ix_cards_due",
+            "pipeline_id",
+            text("coalesce(sla_due_at, '9999-12-31 00:00:00+00'::timestamptz)"),
+            "id",
+            postgresql_where=_ON_BOARD,
+        ),
         Index("ix_cards_account", "account_id"),
         Index("ix_cards_owner", "owner_id", postgresql_where=_ON_BOARD),
         Index("ix_cards_import", "import_id", postgresql_where=text("import_id is not null")),

@@ -15,6 +15,7 @@ import './board-live.js'
 import './board-stages.js'
 import './collapse.js'
 import './search.js'
+import './selection.js'
 import './quick-add.js'
 
 window.htmx = htmx
