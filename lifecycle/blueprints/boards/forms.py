@@ -12,6 +12,7 @@ class QuickAddForm(Form):
     """A new card, from a column's plus."""
 
     stage = HiddenField()
+    over_limit = StringField("Why one more may come", validators=[Optional(), Length(max=2000)])
     account = StringField(
         "Account",
         validators=[InputRequired("Say which account the card is for."), Length(max=200)],

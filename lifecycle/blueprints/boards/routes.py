@@ -13,6 +13,7 @@ from lifecycle.blueprints.boards import boards
 from lifecycle.blueprints.boards.forms import QuickAddForm
 from lifecycle.core.db import db, transaction
 from lifecycle.core.errors import Invalid, NotFound
+from lifecycle.governance.cards.limits import StageFull, may_exceed
 from lifecycle.governance.moves.bulk import CardToMove, move_cards
 from lifecycle.governance.moves.create import create_card
 from lifecycle.insight.boards.board import (
@@ -141,10 +142,12 @@ def create_board_card(slug: str) -> ResponseReturnValue:
                 stage=form.stage.data or None,
                 value_amount=form.value.data,
                 value_currency=form.currency.data if form.value.data is not None else None,
+                over_limit=form.over_limit.data or "",
             )
     except Invalid as refusal:
         _show_errors(form, refusal)
-        return _quick_add(identity, form, 422)
+        full = isinstance(refusal, StageFull) and may_exceed(actor)
+        return _quick_add(identity, form, 422, asks_why=full)
     said = f"“{card.title}” is on the board" + (f"; {account.name} is a new account." if is_new else ".")
     if not is_fragment_request():
         flash(said, "passed")
@@ -153,13 +156,21 @@ def create_board_card(slug: str) -> ResponseReturnValue:
     touched = read_touched(identity, [card.id], [stage_key], BoardFilter(), reader_id(), reader_zone())
     fresh = QuickAddForm(formdata=None, stage=stage_key, currency=form.currency.data)
     return render_fragment(
-        "boards/created.html", identity=identity, form=fresh, touched=touched, said=said, stage_key=stage_key
+        "boards/created.html",
+        identity=identity,
+        form=fresh,
+        touched=touched,
+        said=said,
+        stage_key=stage_key,
+        asks_why=False,
     )
 
 
-def _quick_add(identity: BoardIdentity, form: QuickAddForm, status: int = 200) -> Response:
+def _quick_add(
+    identity: BoardIdentity, form: QuickAddForm, status: int = 200, *, asks_why: bool = False
+) -> Response:
     template = "boards/_quick_add.html" if is_fragment_request() else "boards/quick_add.html"
-    return render_fragment(template, status, identity=identity, form=form)
+    return render_fragment(template, status, identity=identity, form=form, asks_why=asks_why)
 
 
 def _show_errors(form: QuickAddForm, refusal: Invalid) -> None:

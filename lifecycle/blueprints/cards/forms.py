@@ -32,6 +32,7 @@ class MoveForm(Form):
     seen_visit = IntegerField(validators=[InputRequired(), _is_an_id])
     reason = StringField(validators=[Optional()])
     override = HiddenField()
+    over_limit = HiddenField()
     channel = HiddenField()
 
 

@@ -46,6 +46,7 @@ def create_move(card_id: uuid.UUID) -> ResponseReturnValue:
             answers=_typed_answers(),
             reason=form.reason.data or "",
             override=form.override.data == "1",
+            over_limit=form.over_limit.data == "1",
         )
     if isinstance(outcome, Moved):
         return _moved(outcome)
@@ -62,7 +63,7 @@ def _typed_answers() -> dict[str, object]:
 
 
 def _moved(outcome: Moved) -> ResponseReturnValue:
-    said = f"Moved to {outcome.to_stage.name}."
+    said = f"Moved to {outcome.to_stage.name}. {outcome.remark}".rstrip()
     if not is_fragment_request():
         if wants_page():
             flash(said, "passed")

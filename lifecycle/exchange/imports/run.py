@@ -8,7 +8,7 @@ start raises the import's run number, so of two runs of one import only the late
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -41,6 +41,7 @@ from lifecycle.exchange.imports.mapping import BrokenMap
 from lifecycle.exchange.imports.models import CardImport, ImportRowError
 from lifecycle.exchange.imports.prepare import Batch, Prepared, get_import, prepare
 from lifecycle.exchange.imports.rows import PlannedCard, Problem, folded_name
+from lifecycle.governance.cards.limits import StageFull, refusals
 from lifecycle.governance.moves.backfill import PastCard, backfill_visits
 from lifecycle.records.evidence.log import record_event
 from lifecycle.records.people.actor import SYSTEM, Actor
@@ -110,6 +111,7 @@ def _foretell(
     new, changed, problems = _sorted(prepared, batch, figures)
     known = find_accounts({card.account for card in new if card.account})
     new, ambiguous = _with_one_account(new, known.several, prepared)
+    new, crowded = _with_room(new, prepared, figures.created)
     for card in new:
         figures.count_new(card)
         folded = folded_name(card.account) if card.account else None
@@ -126,7 +128,7 @@ def _foretell(
     for row, effect in effects.items():
         figures.count_effect(row, effect)
     db.session.rollback()
-    return [*problems, *ambiguous, *_as_problems(effects)]
+    return [*problems, *ambiguous, *crowded, *_as_problems(effects)]
 
 
 def _new_contacts(cards: Sequence[PlannedCard], names: set[str]) -> int:
@@ -191,8 +193,8 @@ def _write(
                 # One batch at a time, whatever import it is of: two could make the same account twice.
                 db.session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": AdvisoryLock.IMPORT})
                 changed = _write_new(prepared, batch, trial, run_number, figures, actor)
-        except (IntegrityError, OperationalError):
-            # Somebody took an identifier, or held a lock, just now; the next look sees what they wrote.
+        except (IntegrityError, OperationalError, StageFull):
+            # Somebody took an identifier or a place, or held a lock, just now; the next look sees it.
             if attempt == _ATTEMPTS:
                 raise
             continue
@@ -207,7 +209,8 @@ def _write_new(
     new, changed, problems = _sorted(prepared, batch, trial)
     known = find_accounts({card.account for card in new if card.account})
     new, ambiguous = _with_one_account(new, known.several, prepared)
-    problems = [*batch.problems, *problems, *ambiguous]
+    new, crowded = _with_room(new, prepared)
+    problems = [*batch.problems, *problems, *ambiguous, *crowded]
     missing = prepared.mapping.account.missing
     accounts, trial.restored_accounts = settle_accounts(
         new, known, prepared.accounts, missing, import_id=prepared.import_id, actor=actor
@@ -303,6 +306,14 @@ def _with_one_account(
         else:
             kept.append(card)
     return kept, problems
+
+
+def _with_room(
+    cards: list[PlannedCard], prepared: Prepared, before: Mapping[str, int] | None = None
+) -> tuple[list[PlannedCard], list[Problem]]:
+    full = refusals(prepared.board.row.id, [card.visits[-1].stage for card in cards], before)
+    kept = [card for position, card in enumerate(cards) if position not in full]
+    return kept, [Problem(cards[position].row, sentence) for position, sentence in full.items()]
 
 
 def _as_problems(effects: dict[int, Effect]) -> list[Problem]:

@@ -17,6 +17,7 @@ from sqlalchemy import func, or_, select
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid, NotFound
+from lifecycle.governance.cards.limits import enter
 from lifecycle.governance.fields.values import ValueRefused, clean_text, read_value
 from lifecycle.governance.gates.subject import Subject, field_value
 from lifecycle.governance.language.model import FieldDef
@@ -27,6 +28,7 @@ from lifecycle.records.cards.models import Card, Comment
 from lifecycle.records.evidence.log import account_chain, record_event
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.models import User
+from lifecycle.records.playbooks.models import Stage
 
 LARGEST_VALUE = Decimal("999999999999.99")
 LONGEST_TITLE = 200
@@ -291,8 +293,13 @@ def archive_card(subject: Subject, actor: Actor) -> None:
 
 
 def restore_card(subject: Subject, actor: Actor) -> None:
-    """Put an archived card back on its board."""
+    """Put an archived card back on its board.
+
+    Raises:
+        StageFull: others have taken its place meanwhile.
+    """
     if subject.card.archived_at is not None:
+        enter(db.session.get_one(Stage, subject.card.stage_id), actor)
         subject.card.archived_at = None
         record_card_event(subject, "card.restored", actor, "page")
 

@@ -14,6 +14,7 @@ from lifecycle.core.db import db
 from lifecycle.core.durations import parse_duration
 from lifecycle.core.ids import new_id
 from lifecycle.governance.cards.edit import record_card_event
+from lifecycle.governance.cards.limits import enter
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.reminders import moment_of
 from lifecycle.governance.messages.letters import rights_in_words, show_field
@@ -26,6 +27,7 @@ from lifecycle.records.cards.models import Card
 from lifecycle.records.inbox.record import tell
 from lifecycle.records.people.actor import SYSTEM, Actor
 from lifecycle.records.people.models import User, UserDepartment
+from lifecycle.records.playbooks.models import Stage
 from lifecycle.records.reminders.record import ESCALATE, Plan, plan_reminders
 from lifecycle.work.attachments.queries import attachments_by_card
 from lifecycle.work.handoffs.models import Handoff
@@ -112,6 +114,8 @@ def _offer_again(
     handoff.answered_at = handoff.answered_by = None
     receiving = db.session.get(Card, handoff.to_card_id, populate_existing=True, with_for_update=True)
     assert receiving is not None
+    if receiving.archived_at is not None:
+        enter(db.session.get_one(Stage, receiving.stage_id), actor)
     receiving.archived_at = None
     receiving.version += 1
     # What was mended on this side is carried along again; what they filled in themselves stays.

@@ -135,7 +135,7 @@ class Written(BaseModel):
         """Tell editors of the short forms too."""
         found = handler(schema)
         long = handler.resolve_ref_schema(found)
-        short = ({"type": "string"},) if cls.short is not None else cls.short_schemas
+        short = cls.short_schemas or (({"type": "string"},) if cls.short is not None else ())
         if short:
             inner = dict(long)
             long.clear()
@@ -338,6 +338,16 @@ class ClientGateDocument(Written):
         return value
 
 
+class LimitDocument(Written):
+    """How many cards a stage should hold at most. A bare number warns; a hard limit refuses the next."""
+
+    short = "cards"
+    short_schemas = ({"type": "integer", "minimum": 1, "maximum": 10_000},)
+
+    cards: Annotated[int, Field(ge=1, le=10_000)]
+    hard: bool = False
+
+
 class SuggestionDocument(Written):
     """A move to suggest while a condition holds."""
 
@@ -374,7 +384,7 @@ class StageDocument(StageDefaults):
     beside: bool = False
     on_enter: Several[ActionDocument] = []
     new_cards: bool | None = None
-    limit: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    limit: LimitDocument | None = None
     next_action: NextActionDocument | None = None
     tasks: Ordered[TaskDocument] = {}
     asks: Ordered[QuestionDocument] = {}

@@ -327,6 +327,14 @@ class SlaDef:
 
 
 @dataclass(frozen=True)
+class LimitDef:
+    """How many cards a stage should hold at most; a hard limit refuses the next, a soft one warns."""
+
+    cards: int
+    is_hard: bool = False
+
+
+@dataclass(frozen=True)
 class StageDef:
     """A stage of a pipeline. `calendar` is a key of the playbook's calendars.
 
@@ -359,7 +367,7 @@ class StageDef:
     on_enter: tuple[ActionDef, ...] = ()
     escalate: ReminderStep | None = None
     suggestions: tuple[SuggestionDef, ...] = ()
-    wip_limit: int | None = None
+    limit: LimitDef | None = None
     can_create: bool = False
 
     @property

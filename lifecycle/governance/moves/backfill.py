@@ -21,6 +21,7 @@ from lifecycle.core.copying import copy_rows
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid
 from lifecycle.core.ids import new_id
+from lifecycle.governance.cards.limits import enter_many
 from lifecycle.governance.cards.summary import refresh_summaries
 from lifecycle.governance.language.model import PipelineDef, PlaybookDef, StageDef
 from lifecycle.governance.moves.create import current_revision_id, get_pipeline
@@ -110,12 +111,13 @@ def backfill_visits(
         clock: the SLA, tasks and next action of an open card count from the import, or from its entry.
 
     Raises:
-        NotPermitted, Invalid (visits out of order, or in the future).
+        NotPermitted, Invalid (visits out of order, or in the future), StageFull.
     """
     require(actor, "imports.run")
     for card in cards:
         _check_order(card, at)
         _check_entrance(board, card)
+    enter_many(board.stage_ids, [card.visits[-1].stage for card in cards])
     ids = [new_id() for _ in cards]
     visit_rows = [
         row

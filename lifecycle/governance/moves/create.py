@@ -14,8 +14,10 @@ from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.core.ids import new_id
 from lifecycle.governance.cards.change import touch_card
 from lifecycle.governance.cards.edit import get_working_user, read_money, read_title, record_card_event
+from lifecycle.governance.cards.limits import enter
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.cards.summary import refresh_summary
+from lifecycle.governance.fields.values import clean_text
 from lifecycle.governance.language.model import PipelineDef, StageDef
 from lifecycle.governance.moves.assign import owner_on_entry
 from lifecycle.governance.moves.effects import begin_stay
@@ -48,6 +50,7 @@ def create_card(
     fallback_owner_id: uuid.UUID | None = None,
     journey_id: uuid.UUID | None = None,
     asks_client: bool = True,
+    over_limit: str = "",
 ) -> Card:
     """Put a new card on a board, in a stage where cards may begin, and return it.
 
@@ -58,6 +61,7 @@ def create_card(
         fallback_owner_id: who owns it where the stage's rule finds nobody, if not the actor.
         asks_client: whether a client gate at the beginning asks at once; a handoff's waits until accepted.
         journey_id: the travel it goes on with; without it a new one begins.
+        over_limit: why it may begin in a stage that is full, of somebody who may override.
 
     Raises:
         NotFound: no such pipeline or account.
@@ -76,9 +80,15 @@ def create_card(
     at = now()
     card_id = new_id()
     owner = owner_id or owner_on_entry(target, account, owner)
-    stage_id = db.session.scalars(
-        select(Stage.id).where(Stage.pipeline_id == pipeline_row.id, Stage.key == target.key)
+    stage_row = db.session.scalars(
+        select(Stage)
+        .where(Stage.pipeline_id == pipeline_row.id, Stage.key == target.key)
+        .execution_options(populate_existing=True)
     ).one()
+    stage_id = stage_row.id
+    title, money = read_title(title), read_money(value_amount, value_currency)
+    over_limit = clean_text(over_limit, keep_lines=True)[:2000]
+    exceeded = enter(stage_row, actor, over_limit)
     department = target.department or definition.department
     visit_id = open_visit(
         card_id=card_id,
@@ -102,8 +112,8 @@ def create_card(
         revision_id=revision_id,
         account_id=account.id,
         contact_id=contact_id,
-        title=read_title(title),
-        **read_money(value_amount, value_currency),
+        title=title,
+        **money,
         fields=dict(fields or {}),
         owner_id=owner,
         department_key=department,
@@ -122,7 +132,9 @@ def create_card(
         "card.created",
         actor,
         channel,
-        {"pipeline": slug, "visit": visit_id, "revision": revision_id, "fields": dict(fields or {})},
+        {"pipeline": slug, "visit": visit_id, "revision": revision_id, "fields": dict(fields or {})}
+        | ({"over_limit": exceeded} if exceeded else {}),
+        reason=over_limit if exceeded and over_limit else None,
     )
     # It has entered its first stage, too: what that stage does on entering holds for new cards.
     entered = {"to": {"stage": target.key}, "edge": "created"}

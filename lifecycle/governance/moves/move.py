@@ -18,6 +18,7 @@ from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid
 from lifecycle.governance.cards.change import touch_card
 from lifecycle.governance.cards.edit import record_card_event, set_fields
+from lifecycle.governance.cards.limits import hold_room, may_exceed, with_room
 from lifecycle.governance.cards.subjects import lock_subject
 from lifecycle.governance.cards.summary import refresh_summary
 from lifecycle.governance.cards.waiting import open_pause
@@ -56,6 +57,7 @@ def move_card(
     answers: Mapping[str, Any] | None = None,
     reason: str = "",
     override: bool = False,
+    over_limit: bool = False,
 ) -> Moved | Blocked | Stale:
     """Move a card to another stage if its gate allows it.
 
@@ -65,6 +67,7 @@ def move_card(
         seen_visit: the stage visit the caller saw; another one means that somebody was faster.
         answers: as typed, by question key (E7).
         override: go backward where no edge leads; needs the permission and a reason (E2).
+        over_limit: enter a stage that is full; needs the permission and a reason (E26).
 
     Returns:
         Moved, Blocked (nothing about the card was written; the attempt is on record) or Stale.
@@ -83,9 +86,15 @@ def move_card(
     way = _way(subject, to_stage, actor, override)
     given = read_answers(subject, way, answers or {}, reason)
     subject = given.applied_to(subject)
+    stage = _stage_row(subject, way.to_stage.key)
     report = evaluate([GateQuestion(subject, way.to_stage, way.checks)])[0]
+    over = (given.reason or "") if over_limit and may_exceed(actor) else ""
+    room = hold_room(stage)
+    if over_limit and room is not None and room.is_closed and not given.reason:
+        given.errors.setdefault("reason", "Give a reason for exceeding the limit.")
+    report = with_room(report, room, over=over)
     is_open = report.is_open and not way.refusal and not given.errors
-    stage_id = stage_id_of(subject, way.to_stage.key)
+    stage_id = stage.id
     report_id = _keep_report(subject, way, stage_id, report, actor, channel, passed=is_open)
     if not is_open:
         return Blocked(subject, way, report, dict(answers or {}), given.errors, reason)
@@ -133,12 +142,12 @@ def _keep_report(
     return report_id
 
 
-def stage_id_of(subject: Subject, key: str) -> int:
-    """Return the lasting id of a stage of the card's pipeline."""
-    stage_id: int = db.session.scalars(
-        select(Stage.id).where(Stage.pipeline_id == subject.card.pipeline_id, Stage.key == key)
+def _stage_row(subject: Subject, key: str) -> Stage:
+    return db.session.scalars(
+        select(Stage)
+        .where(Stage.pipeline_id == subject.card.pipeline_id, Stage.key == key)
+        .execution_options(populate_existing=True)
     ).one()
-    return stage_id
 
 
 def _advance(

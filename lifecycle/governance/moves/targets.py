@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from lifecycle.governance.cards.limits import LIMIT, limit_remark, may_exceed, rooms, with_room
 from lifecycle.governance.gates.evaluate import GateQuestion, evaluate
 from lifecycle.governance.gates.report import GateReport
 from lifecycle.governance.gates.subject import Subject
@@ -41,7 +42,13 @@ def list_targets(subject: Subject, actor: Actor) -> list[Target]:
         for stage in subject.pipeline.stages
         if stage.key != subject.stage.key
     ]
-    reports = evaluate([GateQuestion(subject, way.to_stage, way.checks) for way in ways])
+    room = rooms(subject.card.pipeline_id)
+    reports = [
+        with_room(report, room.get(way.to_stage.key))
+        for way, report in zip(
+            ways, evaluate([GateQuestion(subject, way.to_stage, way.checks) for way in ways]), strict=True
+        )
+    ]
     return [_target(subject, way, report, actor) for way, report in zip(ways, reports, strict=True)]
 
 
@@ -60,9 +67,18 @@ def _state(subject: Subject, way: Way, report: GateReport, actor: Actor) -> tupl
     if way.refusal:
         return "forbidden", way.refusal
     if report.blocked:
-        first = report.blocked[0].sentence
-        more = len(report.blocked) - 1
-        return "blocked", first + (f" And {more} more." if more else "")
+        return _blocked(report, actor)
+    return _open(way, report)
+
+
+def _blocked(report: GateReport, actor: Actor) -> tuple[TargetState, str]:
+    first, more = report.blocked[0], len(report.blocked) - 1
+    if first.key == LIMIT and may_exceed(actor):
+        return "needs_input", f"{first.sentence} Or say why one more may come."
+    return "blocked", first.sentence + (f" And {more} more." if more else "")
+
+
+def _open(way: Way, report: GateReport) -> tuple[TargetState, str]:
     if way.kind == "skip":
         over = ", ".join(stage.name for stage in way.jumped)
         return "open" if not way.asks else "needs_input", f"Passes over {over}, whose gates are met."
@@ -70,4 +86,4 @@ def _state(subject: Subject, way: Way, report: GateReport, actor: Actor) -> tupl
         return "needs_input", "Goes back against the flow; asks for a reason."
     if any(question.required for question in way.asks):
         return "needs_input", "Asks: " + ", ".join(question.name for question in way.asks) + "."
-    return "open", ""
+    return "open", limit_remark(report)

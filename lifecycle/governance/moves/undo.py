@@ -16,6 +16,7 @@ from lifecycle.core.db import db
 from lifecycle.core.errors import Conflict, Invalid, NotPermitted
 from lifecycle.governance.cards.change import touch_card
 from lifecycle.governance.cards.edit import record_card_event, set_fields
+from lifecycle.governance.cards.limits import enter
 from lifecycle.governance.cards.subjects import lock_subject, stage_of
 from lifecycle.governance.cards.summary import refresh_summary
 from lifecycle.governance.gates.subject import Subject
@@ -44,7 +45,7 @@ def undo_move(card_id: uuid.UUID, visit_id: int, *, actor: Actor, channel: str =
     Raises:
         Conflict: the card moved on since, or work was done in the new stage.
         NotPermitted: somebody else made the move.
-        Invalid: the minute is over, or the visit was not opened by a move.
+        Invalid: the minute is over, the visit was not opened by a move, or the stage is full meanwhile.
     """
     require(actor, "cards.move")
     subject = lock_subject(
@@ -85,6 +86,9 @@ def _go_back(subject: Subject, move: dict[str, Any], actor: Actor, channel: str)
     first: StageVisit = db.session.scalars(
         select(StageVisit).where(StageVisit.id == move["from"]["visit"])
     ).one()
+    stage = db.session.get_one(Stage, first.stage_id, populate_existing=True)
+    enter(stage, actor)
+    stage_key = stage.key
     at = after(subject.visit)
     take_back_effects(subject, at)
     cancel_open_tasks(card.id, at, subject.visit.id)
@@ -92,7 +96,6 @@ def _go_back(subject: Subject, move: dict[str, Any], actor: Actor, channel: str)
     finish_visit(subject, actor, channel, at)
     card.owner_id = uuid.UUID(before["owner"])
     card.department_key = before["department"]
-    stage_key = db.session.scalars(select(Stage.key).where(Stage.id == first.stage_id)).one()
     visit_id = open_visit(
         card_id=card.id,
         number=subject.visit.number + 1,

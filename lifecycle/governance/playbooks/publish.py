@@ -164,7 +164,7 @@ def _settle_identities(playbook: PlaybookDef) -> None:
     dropped = select(Pipeline.id).where(Pipeline.playbook_key == playbook.key, Pipeline.key.not_in(kept))
     for pipeline_id in db.session.scalars(dropped).all():
         for row in _stage_rows(pipeline_id).values():
-            row.retired_at = row.retired_at or now()
+            _retire(row)
 
 
 def _settled_pipeline(playbook: PlaybookDef, pipeline: PipelineDef, position: int) -> int:
@@ -190,9 +190,16 @@ def _settle_stages(pipeline: PipelineDef, pipeline_id: int) -> None:
             row = Stage(pipeline_id=pipeline_id, key=stage.key)
             db.session.add(row)
         row.name, row.kind, row.position, row.retired_at = stage.name, stage.kind, stage.position, None
+        row.card_limit = stage.limit.cards if stage.limit else None
+        row.limit_is_hard = stage.limit is not None and stage.limit.is_hard
     for key, row in rows.items():
         if pipeline.find_stage(key) is None:
-            row.retired_at = row.retired_at or now()
+            _retire(row)
+
+
+def _retire(row: Stage) -> None:
+    row.retired_at = row.retired_at or now()
+    row.card_limit, row.limit_is_hard = None, False
 
 
 def _refuse_change_of_kind(pipeline: PipelineDef, rows: Mapping[str, Stage]) -> None:

@@ -28,6 +28,7 @@ from lifecycle.governance.language.model import (
     EdgeDef,
     EdgeKind,
     FieldDef,
+    LimitDef,
     NextActionDef,
     NotifyDef,
     PhaseDef,
@@ -154,7 +155,7 @@ class _Stage:
             on_enter=ActionCompiler(names.with_event()).compiled(written.on_enter, (*path, "on_enter")),
             escalate=self._escalate(),
             suggestions=self._suggestions(),
-            wip_limit=written.limit,
+            limit=self._limit(),
             can_create=can_create,
         )
 
@@ -198,6 +199,15 @@ class _Stage:
         if duration.business and not self.shared.calendars:
             self.names.findings.note(path, "business time needs a calendar", "declare one under 'calendars'")
         return SlaDef(duration, due_soon)
+
+    def _limit(self) -> LimitDef | None:
+        written = self.written.limit
+        if written is None:
+            return None
+        if not self.is_open:
+            self.names.findings.note((*self.path, "limit"), "a closed stage has no limit", "leave it out")
+            return None
+        return LimitDef(written.cards, written.hard)
 
     def _calendar(self) -> str | None:
         name, path = self._said("calendar")

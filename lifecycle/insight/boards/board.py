@@ -13,6 +13,7 @@ from sqlalchemy import select
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import NotFound
+from lifecycle.governance.cards.limits import Room, rooms
 from lifecycle.governance.language.model import PipelineDef, PlaybookDef
 from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.insight.boards.filters import BoardFilter
@@ -96,7 +97,7 @@ def find_board(slug: str) -> BoardIdentity:
 
 
 def read_board(identity: BoardIdentity, narrowed: BoardFilter, reader: uuid.UUID, zone: ZoneInfo) -> Board:
-    """Return the board with the first cards of every column. Three queries."""
+    """Return the board with the first cards of every column. Three queries, four if narrowed with a limit."""
     at = now()
     columns = _empty_columns(identity, reader)
     _fill_totals(identity, columns, narrowed, at)
@@ -188,6 +189,17 @@ def _fill_totals(
         column.breached += row.breached if column.kind == "open" else 0
         if row.currency is not None:
             column.totals[row.currency] = row.total
+    _fill_rooms(identity, columns, narrowed)
+
+
+def _fill_rooms(identity: BoardIdentity, columns: dict[int, Column], narrowed: BoardFilter) -> None:
+    limited = [stage for stage in identity.stages if stage.card_limit is not None]
+    # A limit counts every card; the totals say so already unless the board is narrowed.
+    known = rooms(identity.pipeline.id) if limited and not narrowed.is_empty else {}
+    for stage in limited:
+        column = columns[stage.id]
+        counted = Room(stage.key, stage.name, stage.card_limit or 0, stage.limit_is_hard, column.count)
+        column.room = known.get(stage.key, counted)
 
 
 def _more_url(identity: BoardIdentity, stage_key: str, last: CardFace | None, narrowed: BoardFilter) -> str:

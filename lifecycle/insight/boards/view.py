@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row
 
+from lifecycle.governance.cards.limits import Room
 from lifecycle.governance.cards.subjects import stage_of
 from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.governance.sla.clock import SlaView, clock_start, view
@@ -81,6 +82,16 @@ class Column:
     totals: dict[str, Decimal] = field(default_factory=dict)
     cards: list[CardFace] = field(default_factory=list)
     more_url: str | None = None
+    room: Room | None = None
+
+    @property
+    def limit_state(self) -> str:
+        """How the cards stand to the limit: empty while there is room, else reached, full or over."""
+        if self.room is None or self.room.left:
+            return ""
+        if self.room.cards > self.room.limit:
+            return "over"
+        return "full" if self.room.is_hard else "reached"
 
     @property
     def currency(self) -> str | None:

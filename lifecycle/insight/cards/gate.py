@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from lifecycle.governance.cards.limits import LIMIT, may_exceed, rooms, with_room
 from lifecycle.governance.gates.evaluate import GateQuestion, evaluate
 from lifecycle.governance.gates.report import CheckResult, GateReport, Remedy
 from lifecycle.governance.gates.subject import Subject
@@ -52,6 +53,7 @@ class GateView:
     way_kind: str
     refusal: str | None
     needs_reason: bool
+    may_exceed: bool
     asks: tuple[Question, ...]
     tells: list[str] = field(default_factory=list)
     answers: Mapping[str, Any] = field(default_factory=dict)
@@ -115,6 +117,7 @@ def read_gate(subject: Subject, to_stage: str, actor: Actor) -> GateView:
         may_override = can(actor, "cards.override")
         way = find_way(subject.pipeline, subject.stage.key, to_stage, actor, override=may_override)
     report = evaluate([GateQuestion(subject, way.to_stage, way.checks)])[0]
+    report = with_room(report, rooms(subject.card.pipeline_id).get(to_stage))
     return _view(subject, way, report, actor)
 
 
@@ -136,6 +139,15 @@ def _view(subject: Subject, way: Way, report: GateReport, actor: Actor, **typed:
     # Whoever may override is asked for a reason instead of being refused.
     if way.kind == "backward" and can(actor, "cards.override"):
         refusal = None
+    # Whoever may exceed a limit is asked for a reason, too.
+    results = tuple(
+        replace(result, state="warning")
+        if result.key == LIMIT and result.state == "blocked" and may_exceed(actor)
+        else result
+        for result in report.results
+    )
+    exceeds = results != report.results
+    report = replace(report, results=results)
     return GateView(
         card_id=subject.card.id,
         card_title=subject.card.title,
@@ -151,6 +163,7 @@ def _view(subject: Subject, way: Way, report: GateReport, actor: Actor, **typed:
         way_kind=way.kind,
         refusal=refusal,
         needs_reason=way.needs_reason,
+        may_exceed=exceeds,
         asks=way.asks,
         tells=who_is_told(subject, way),
         **typed,

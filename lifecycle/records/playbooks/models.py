@@ -10,7 +10,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lifecycle.core.clock import now
@@ -62,12 +62,16 @@ class Pipeline(Model):
 
 
 class Stage(Model):
-    """A stage's identity across revisions. `kind` is open, won or lost."""
+    """A stage's identity across revisions. `kind` is open, won or lost.
+
+    `card_limit` is how many cards the current revision lets stand in it, None for any number.
+    """
 
     __tablename__ = "stages"
     __table_args__ = (
         UniqueConstraint("pipeline_id", "key"),
         CheckConstraint("kind in ('open','won','lost')", name="kind"),
+        CheckConstraint("card_limit > 0", name="card_limit"),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -76,4 +80,6 @@ class Stage(Model):
     name: Mapped[str]
     kind: Mapped[str] = mapped_column(default="open")
     position: Mapped[int]
+    card_limit: Mapped[int | None]
+    limit_is_hard: Mapped[bool] = mapped_column(default=False, server_default=false())
     retired_at: Mapped[datetime | None]

@@ -160,6 +160,18 @@ def test_bad_rows_are_told_one_by_one_and_the_others_go_in(manager):
     assert [column for row, column, _ in said if row == 7] == ["engaged"]
 
 
+def test_e26_rows_beyond_a_hard_limit_are_refused_one_by_one_and_foretold(manager):
+    with transaction():
+        db.session.execute(
+            text("update stages set card_limit = 1, limit_is_hard = true where key = 'sourced'")
+        )
+    rows = [(str(each), "Rollout", f"Fibre {each}", "New", "", "", "") for each in range(3)]
+    full = "Sourced is full: 1 card stands there of at most 1. Move one out first."
+    for record in (checked(manager, rows), imported(manager, rows)):
+        assert _problems(record) == [(3, None, full), (4, None, full)]
+    assert _count("cards") == 1
+
+
 def test_a_dry_run_writes_nothing_and_tells_the_same(manager):
     rows = [*ROWS, ("9", "", "Acme", "New", "", "", "")]
     forecast = checked(manager, rows)
