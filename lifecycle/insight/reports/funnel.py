@@ -179,12 +179,12 @@ def _flows(scope: Scope) -> list[Flow]:
 
 
 def _reasons(scope: Scope) -> list[Reason]:
-    """Count what was answered on closing: the stage's first question with a choice, else the reason."""
+    """Count what was answered on closing, or the reason given where nothing is asked."""
     asked = {
         stage.id: question
         for stage in scope.stages
         if stage.kind != "open" and (declared := scope.definition.find_stage(stage.key))
-        if (question := _choice(declared))
+        if (question := _first_question(declared))
     }
     rows = fetch(
         scope,
@@ -212,8 +212,7 @@ def _reasons(scope: Scope) -> list[Reason]:
     ]
 
 
-def _choice(stage: StageDef) -> tuple[str, dict[str, str]] | None:
-    for question in stage.asks:
-        if question.options:
-            return question.key, {option.key: option.name for option in question.options}
-    return None
+def _first_question(stage: StageDef) -> tuple[str, dict[str, str]] | None:
+    """Return the key and the options of the question that says why: one with a choice before free text."""
+    asked = sorted(stage.asks, key=lambda question: not question.options)
+    return (asked[0].key, {each.key: each.name for each in asked[0].options}) if asked else None

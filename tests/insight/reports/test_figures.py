@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -17,7 +18,7 @@ from lifecycle.governance.moves.outcome import Moved
 from lifecycle.governance.moves.undo import undo_move
 from lifecycle.insight.reports.cards import FIGURES, PAGE, read_behind
 from lifecycle.insight.reports.funnel import Funnel, read_funnel
-from lifecycle.insight.reports.groups import read_groups, read_trend
+from lifecycle.insight.reports.groups import Month, read_groups, read_trend
 from lifecycle.insight.reports.scope import Scope, read_scope
 from lifecycle.insight.reports.tables import VISIT_COLUMNS, list_visits
 from lifecycle.insight.reports.velocity import TIMES, Velocity, read_velocity
@@ -92,14 +93,14 @@ def _toggle_waiting(subject, actor) -> None:
         start_waiting(subject, actor, "Their signature")
 
 
-def _stays(rows: list[tuple]) -> pd.DataFrame:
+def _stays(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
     """Join what an undo interrupted, as the definitions beside the figures say; nothing of ours is used."""
     visits = pd.DataFrame(rows, columns=VISIT_COLUMNS)
     undos = visits[visits.continues.notna()]
     mistaken = set(zip(undos.card, undos.number - 1, strict=True))
-    kept = []
+    kept: list[dict[str, Any]] = []
     for card, own in visits.groupby("card", sort=False):
-        stays: dict[int, dict] = {}
+        stays: dict[int, dict[str, Any]] = {}
         for visit in own.sort_values("number").to_dict("records"):
             if (card, visit["number"]) in mistaken:
                 continue
@@ -132,7 +133,7 @@ def _read(app: Flask, period: dict[str, str]) -> tuple[Scope, Funnel, pd.DataFra
 
 
 def test_every_cell_equals_what_the_visits_say_and_leads_to_its_cards(app: Flask, history) -> None:
-    """L10, L11: counts, shares and times by any measure, over several periods; the drill-down lists the same."""
+    """L10, L11: counts and times by any measure over several periods; the drill-down lists the same."""
     for period in PERIODS:
         _check_period(app, period)
     for period in PERIODS[:2]:
@@ -220,7 +221,7 @@ def _check_cycles(found: Velocity, stays: pd.DataFrame, period: dict[str, str]) 
             assert [spread.median, spread.mean, spread.p75, spread.p90] == pytest.approx(expected)
 
 
-def _check_trend(trend: list, stays: pd.DataFrame, period: dict[str, str]) -> None:
+def _check_trend(trend: list[Month], stays: pd.DataFrame, period: dict[str, str]) -> None:
     inside = stays[_within(stays.entered_at, period)]
     assert sum(month.won for month in trend) == (inside.kind == "won").sum()
     assert sum(month.lost for month in trend) == (inside.kind == "lost").sum()
@@ -243,8 +244,8 @@ def _check_cards(app: Flask, period: dict[str, str]) -> None:
         for flow in funnel.flows:
             expected |= {("entered", flow.key): flow.entered, ("left", flow.key): flow.left}
             expected |= {("now", flow.key): flow.now}
-        for stage in velocity.stages:
-            expected |= {("stayed", stage.key): stage.spread.count, ("breached", stage.key): stage.breached}
+        for place in velocity.stages:
+            expected |= {("stayed", place.key): place.spread.count, ("breached", place.key): place.breached}
         assert {name for name, _ in expected} == set(FIGURES)
         assert sum(expected.values()) > 40
         for (figure, stage), count in expected.items():
