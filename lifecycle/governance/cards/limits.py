@@ -67,7 +67,14 @@ class Room:
         sentence = self.sentence
         if state == "blocked" and over:
             state, sentence = "waived", f"{sentence} Exceeded: {over}"
-        return CheckResult(LIMIT, LIMIT, self.stage, state, sentence, Remedy(LIMIT))
+        return CheckResult(
+            LIMIT,
+            LIMIT,
+            self.stage,
+            state,
+            sentence,
+            Remedy(LIMIT, {"cards": self.cards, "limit": self.limit}),
+        )
 
 
 def rooms(pipeline_id: int) -> dict[str, Room]:
@@ -102,8 +109,21 @@ def with_room(report: GateReport, room: Room | None, *, over: str = "") -> GateR
 
 def limit_remark(report: GateReport) -> str:
     """Return what a report says of a limit that is reached; empty while there is room."""
-    told = (each.sentence for each in report.results if each.key == LIMIT and each.state != "passed")
-    return next(told, "")
+    found = _reached(report)
+    return found.sentence if found else ""
+
+
+def entered_remark(report: GateReport) -> str:
+    """Return what to say once the card has come into a stage that had reached its limit, else nothing."""
+    found = _reached(report)
+    if found is None or found.remedy is None:
+        return ""
+    cards, limit = found.remedy.data["cards"] + 1, found.remedy.data["limit"]
+    return f"{report.to_stage.name} now holds {cards:,} cards, {limit:,} at most."
+
+
+def _reached(report: GateReport) -> CheckResult | None:
+    return next((each for each in report.results if each.key == LIMIT and each.state != "passed"), None)
 
 
 def enter(stage: Stage, actor: Actor, over: str = "") -> dict[str, object]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from lifecycle.governance.cards.limits import limit_remark
+from lifecycle.governance.cards.limits import entered_remark
 from lifecycle.governance.gates.report import GateReport
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.gates.way import Way
@@ -30,8 +30,8 @@ class Moved:
 
     @property
     def remark(self) -> str:
-        """What to say of the limit that the stage has reached; empty while there was room (E26)."""
-        return limit_remark(self.report)
+        """What to say where the stage had reached its limit; empty while there was room (E26)."""
+        return entered_remark(self.report)
 
 
 @dataclass(frozen=True)

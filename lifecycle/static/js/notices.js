@@ -54,6 +54,8 @@ function arm(notice) {
 }
 
 if (place) {
+  // A board keeps its cards clear of them.
+  new ResizeObserver(() => document.body.style.setProperty('--notices-height', `${place.offsetHeight}px`)).observe(place)
   const armAll = () => {
     const notices = [...place.querySelectorAll('.notice')]
     notices.forEach(arm)

@@ -81,20 +81,28 @@ def test_e26_a_manager_exceeds_a_hard_limit_with_a_reason_that_is_recorded(
     assert isinstance(without, Blocked)
     assert without.errors == {"reason": "Give a reason for exceeding the limit."}
     outcome = moved(app, card, "second", manager, over_limit=True, reason="Promised by Friday")
-    assert outcome.remark == f"{FULL} Exceeded: Promised by Friday"
+    assert outcome.remark == "Second now holds 2 cards, 1 at most."
     report = rows(app, GateReport, card_id=card.id)[-1]
-    assert {"check": "limit", "type": "limit", "state": "waived", "sentence": outcome.remark} in report[
-        "results"
-    ]
+    assert {
+        "check": "limit",
+        "type": "limit",
+        "state": "waived",
+        "sentence": f"{FULL} Exceeded: Promised by Friday",
+    } in report["results"]
     assert rows(app, StageVisit, card_id=card.id)[-1]["entered_reason"] == "Promised by Friday"
 
 
 def test_e26_a_soft_limit_warns_and_lets_the_card_in(app: Flask, member: Person) -> None:
     publish_lab(app, "first: {}\nsecond: { limit: 1 }")
     assert not moved(app, a_card(app, member), "second", member).remark
-    assert moved(app, a_card(app, member), "second", member).remark == (
-        "Second is at its limit: 1 card stands there of at most 1. Better finish one first."
-    )
+    outcome = moved(app, a_card(app, member), "second", member)
+    assert outcome.remark == "Second now holds 2 cards, 1 at most."
+    assert [(each.state, each.sentence) for each in outcome.report.results] == [
+        (
+            "warning",
+            "Second is at its limit: 1 card stands there of at most 1. Better finish one first.",
+        )
+    ]
 
 
 def test_e26_a_card_that_left_or_was_archived_makes_room(app: Flask, member: Person) -> None:
