@@ -26,7 +26,14 @@ _APPEND_ONLY = frozenset(
     {"events", "gate_reports", "playbook_revisions", "approval_decisions", "files", "file_contents"}
 )
 _DELETABLE = frozenset(
-    {"user_departments", "user_tokens", "collapsed_columns", "board_changes", "import_row_errors"}
+    {
+        "user_departments",
+        "user_tokens",
+        "collapsed_columns",
+        "board_changes",
+        "import_row_errors",
+        "saved_views",
+    }
 )
 # What a report never needs to see.
 _HIDDEN_FROM_READER = frozenset({"user_tokens", "file_contents", "outbox_messages"})

@@ -14,6 +14,7 @@ from lifecycle.records.outbox import models as outbox
 from lifecycle.records.people import models as people
 from lifecycle.records.playbooks import models as playbooks
 from lifecycle.records.reminders import models as reminders
+from lifecycle.records.views import models as views
 from lifecycle.work.approvals import models as approvals
 from lifecycle.work.attachments import models as attachments
 from lifecycle.work.client_requests import models as client_requests
@@ -39,5 +40,6 @@ ROOMS = (
     inbox,
     client_requests,
     handoffs,
+    views,
 )
 METADATA = Model.metadata

@@ -24,6 +24,7 @@ from lifecycle.blueprints.playbooks import playbooks
 from lifecycle.blueprints.reports import reports
 from lifecycle.blueprints.search import search
 from lifecycle.blueprints.styleguide import styleguide
+from lifecycle.blueprints.views import views
 from lifecycle.blueprints.work import work
 from lifecycle.config import Settings
 
@@ -34,6 +35,7 @@ def register_blueprints(app: Flask, settings: Settings) -> None:
     app.register_blueprint(people)
     app.register_blueprint(cards)
     app.register_blueprint(boards)
+    app.register_blueprint(views)
     app.register_blueprint(playbooks)
     app.register_blueprint(accounts)
     app.register_blueprint(search)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from flask import Response, current_app, render_template, request, stream_with_context
+from flask import Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.boards import boards
@@ -13,6 +13,7 @@ from lifecycle.exchange.exports.cards import cards_as_csv
 from lifecycle.insight.boards.board import BoardIdentity, find_board
 from lifecycle.insight.boards.directory import list_people
 from lifecycle.insight.boards.listing import Listing, read_page
+from lifecycle.insight.boards.saved import read_view_bar
 from lifecycle.records.people.permissions import can, require
 from lifecycle.web.access import current_actor
 from lifecycle.web.reader import reader_id, reader_zone
@@ -50,6 +51,7 @@ def show_list(slug: str) -> ResponseReturnValue:
         columns=_columns(identity, listing),
         address=partial(_address, identity, listing),
         people=list_people(),
+        bar=read_view_bar(identity, request.args, actor, is_list=True),
         can_move=can(actor, "cards.move"),
         can_create=can(actor, "cards.create"),
     )
@@ -66,7 +68,7 @@ def download_list(slug: str) -> ResponseReturnValue:
         current_app.extensions["settings"].base_url,
     )
     return Response(
-        stream_with_context(pieces),
+        pieces,
         mimetype="text/csv",
         headers={"Content-Disposition": f'attachment; filename="{slug}.csv"'},
     )

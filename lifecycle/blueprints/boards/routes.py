@@ -27,6 +27,7 @@ from lifecycle.insight.boards.board import (
 from lifecycle.insight.boards.directory import list_boards as read_directory
 from lifecycle.insight.boards.directory import list_people
 from lifecycle.insight.boards.filters import BoardFilter
+from lifecycle.insight.boards.saved import read_view_bar
 from lifecycle.records.accounts.quick import find_or_create_account
 from lifecycle.records.cards.models import CollapsedColumn
 from lifecycle.records.people.permissions import can, require
@@ -64,6 +65,7 @@ def show_board(slug: str) -> ResponseReturnValue:
         filter=narrowed,
         cursor=cursor,
         people=list_people(),
+        bar=read_view_bar(identity, request.args, actor, is_list=False),
         can_move=can(actor, "cards.move"),
         can_create=can(actor, "cards.create"),
     )

@@ -32,13 +32,13 @@ def cards_as_csv(
         NotPermitted: the actor may not read boards.
     """
     require(actor, "boards.read")
-    return _pieces(identity, listing, zone, base_url)
+    return _pieces(each_card(identity, listing), identity, zone, base_url)
 
 
-def _pieces(identity: BoardIdentity, listing: Listing, zone: ZoneInfo, base_url: str) -> Iterator[str]:
+def _pieces(rows: Iterator[Any], identity: BoardIdentity, zone: ZoneInfo, base_url: str) -> Iterator[str]:
     at = now()
     piece = [UTF8_MARK + csv_line(_head(zone))]
-    for row in each_card(identity, listing):
+    for row in rows:
         piece.append(csv_line(_cells(row, identity, at, zone, base_url)))
         if len(piece) >= _LINES_A_PIECE:
             yield "".join(piece)

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Row, Select, select, tuple_
+from sqlalchemy.orm import Session
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
@@ -115,9 +116,10 @@ def read_page(identity: BoardIdentity, listing: Listing, after: str, before: str
 
 
 def each_card(identity: BoardIdentity, listing: Listing) -> Iterator[Row[*tuple[Any, ...]]]:
-    """Yield every card of the list in its order, as the database hands them over: one query, one moment.
+    """Return every card of the list in its order, as the database hands them over: one query, one moment.
 
-    Rows are faces (`queries.faces`) with stage_name and department_key.
+    It is read on a connection of its own, since a download goes on when its request is over. Rows are faces
+    (`queries.faces`) with stage_name and department_key.
     """
     at = now()
     key = listing.order.key(down=listing.down)
@@ -127,7 +129,12 @@ def each_card(identity: BoardIdentity, listing: Listing) -> Iterator[Row[*tuple[
         .join(picked, picked.c.id == Card.id)
         .order_by(*_directed(picked.c, down=listing.down))
     )
-    yield from db.session.execute(query, execution_options={"yield_per": 500})
+    return _stream(Session(db.engine), query)
+
+
+def _stream(own: Session, query: Select[*tuple[Any, ...]]) -> Iterator[Row[*tuple[Any, ...]]]:
+    with own:
+        yield from own.execute(query, execution_options={"yield_per": 500})
 
 
 def _counts(identity: BoardIdentity, narrowed: BoardFilter, at: datetime) -> dict[str, int]:

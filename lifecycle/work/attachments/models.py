@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lifecycle.core.clock import now
@@ -20,7 +20,10 @@ class Attachment(Model):
     """
 
     __tablename__ = "attachments"
-    __table_args__ = (CheckConstraint("kind in ('file','link','note','talk')", name="kind"),)
+    __table_args__ = (
+        Index("ix_attachments_search", text("lifecycle_fold(title) gin_trgm_ops"), postgresql_using="gin"),
+        CheckConstraint("kind in ('file','link','note','talk')", name="kind"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     card_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("cards.id"), index=True)

@@ -49,6 +49,7 @@ class ClientRequest(Model):
             postgresql_where=text("closed_at is null"),
         ),
         Index("ix_client_requests_card", "card_id"),
+        Index("ix_client_requests_search", text("lifecycle_fold(name) gin_trgm_ops"), postgresql_using="gin"),
         CheckConstraint("status in (" + ",".join(f"'{status}'" for status in STATUSES) + ")", name="status"),
     )
 

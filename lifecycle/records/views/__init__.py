@@ -1,0 +1,1 @@
+"""Saved views: a board's filter under a name."""
