@@ -1,6 +1,6 @@
-"""The search box: accounts, contacts and cards by their words, blind to accents and case.
+"""The search box: accounts, contacts, cards, documents and client requests, blind to accents and case.
 
-Three queries whatever is asked. Each word must be found; what begins with the query comes first, then what
+Five queries whatever is asked. Each word must be found; what begins with the query comes first, then what
 has a word that does, then the shorter name. The conditions are those of the trigram indexes.
 """
 
@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, union
+from sqlalchemy import ColumnElement, Select, func, or_, select, true, union
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import SQLColumnExpression
 
 from lifecycle.core.db import db
@@ -20,6 +21,10 @@ from lifecycle.core.text import contains_word, folded, search_words, starts_with
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card
 from lifecycle.records.playbooks.models import Pipeline, Stage
+from lifecycle.work.attachments.models import Attachment
+from lifecycle.work.client_requests.models import ClientRequest
+
+_SIFTED = 2_000
 
 
 @dataclass(frozen=True)
@@ -59,18 +64,46 @@ class CardHit:
 
 
 @dataclass(frozen=True)
+class DocumentHit:
+    """A file, link, note or talk that was found, with the card it is attached to."""
+
+    id: uuid.UUID
+    title: str
+    kind: str
+    file_id: uuid.UUID | None
+    card_id: uuid.UUID
+    card_title: str
+    account_name: str
+
+
+@dataclass(frozen=True)
+class RequestHit:
+    """Something asked of a client that was found, with the card it is about."""
+
+    id: uuid.UUID
+    name: str
+    status: str
+    is_closed: bool
+    card_id: uuid.UUID
+    card_title: str
+    account_name: str
+
+
+@dataclass(frozen=True)
 class Found:
     """What a query found, the best first. `more` names the groups that have more than is listed."""
 
     accounts: Sequence[AccountHit] = ()
     contacts: Sequence[ContactHit] = ()
     cards: Sequence[CardHit] = ()
+    documents: Sequence[DocumentHit] = ()
+    requests: Sequence[RequestHit] = ()
     more: frozenset[str] = field(default_factory=frozenset)
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing was found."""
-        return not (self.accounts or self.contacts or self.cards)
+        return not (self.accounts or self.contacts or self.cards or self.documents or self.requests)
 
 
 def search(query: str, limit: int = 8) -> Found:
@@ -84,11 +117,21 @@ def search(query: str, limit: int = 8) -> Found:
     accounts = db.session.execute(accounts_query(words, limit + 1)).all()
     contacts = db.session.execute(contacts_query(words, limit + 1)).all()
     cards = db.session.execute(cards_query(words, limit + 1)).all()
-    groups = {"accounts": accounts, "contacts": contacts, "cards": cards}
+    documents = db.session.execute(documents_query(words, limit + 1)).all()
+    requests = db.session.execute(requests_query(words, limit + 1)).all()
+    groups = {
+        "accounts": accounts,
+        "contacts": contacts,
+        "cards": cards,
+        "documents": documents,
+        "requests": requests,
+    }
     return Found(
         [AccountHit(*row) for row in accounts[:limit]],
         [ContactHit(*row) for row in contacts[:limit]],
         [CardHit(*row) for row in cards[:limit]],
+        [DocumentHit(*row) for row in documents[:limit]],
+        [RequestHit(*row) for row in requests[:limit]],
         frozenset(name for name, rows in groups.items() if len(rows) > limit),
     )
 
@@ -148,6 +191,67 @@ def cards_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:
             *(or_(contains_word(Card.title, w), contains_word(Account.name, w)) for w in words),
         )
         .order_by(archived, (Stage.kind != "open"), *_best_first(Card.title, words), Card.id)
+        .limit(limit)
+    )
+
+
+def documents_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:
+    """Return the query for attachments with each of `words` in the title, or the card's or account's name."""
+    return _about_cards(
+        Attachment,
+        Attachment.title,
+        words,
+        Attachment.withdrawn_at.is_(None),
+        (Attachment.id, Attachment.title, Attachment.kind, Attachment.file_id),
+        limit,
+    )
+
+
+def requests_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:
+    """Return the query for client requests with each of `words` in the name, or the card's or account's."""
+    closed = ClientRequest.closed_at.is_not(None)
+    return _about_cards(
+        ClientRequest,
+        ClientRequest.name,
+        words,
+        true(),
+        (ClientRequest.id, ClientRequest.name, ClientRequest.status, closed),
+        limit,
+        closed,
+    )
+
+
+def _about_cards(
+    model: type[Attachment | ClientRequest],
+    name: InstrumentedAttribute[str],
+    words: Sequence[str],
+    counts: ColumnElement[bool],
+    columns: Sequence[Any],
+    limit: int,
+    *last: ColumnElement[bool],
+) -> Select[*tuple[Any, ...]]:
+    # One word must be its own. Requests of one name are as many as cards, so only the latest are sifted.
+    candidates = (
+        select(model.id)
+        .where(counts, or_(*(contains_word(name, word) for word in words)))
+        .order_by(model.id.desc())
+        .limit(_SIFTED)
+        .subquery()
+    )
+    return (
+        select(*columns, Card.id, Card.title, Account.name)
+        .select_from(model)
+        .join(candidates, candidates.c.id == model.id)
+        .join(Card, Card.id == model.card_id)
+        .join(Account, Account.id == Card.account_id)
+        .where(
+            Card.withdrawn_at.is_(None),
+            *(
+                or_(contains_word(name, w), contains_word(Card.title, w), contains_word(Account.name, w))
+                for w in words
+            ),
+        )
+        .order_by(*last, starts_with(name, words[0]).desc(), model.id.desc())
         .limit(limit)
     )
 

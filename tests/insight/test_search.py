@@ -13,10 +13,20 @@ from flask import Flask
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
 from lifecycle.governance.cards.edit import archive_card
-from lifecycle.insight.search import Found, accounts_query, cards_query, contacts_query, search
+from lifecycle.governance.cards.proofs import withdraw_proof
+from lifecycle.insight.search import (
+    Found,
+    accounts_query,
+    cards_query,
+    contacts_query,
+    documents_query,
+    requests_query,
+    search,
+)
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card
-from tests.factories.cards import KnownCard, a_card, change, make_account, moved
+from lifecycle.work.client_requests.models import ClientRequest
+from tests.factories.cards import KnownCard, a_card, attach, change, make_account, moved
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import publish_lab
 from tests.queries import counted_queries
@@ -132,11 +142,53 @@ def test_a_group_is_cut_off_and_says_so(app, world):
     assert find(app, "provider", 50).more == frozenset()
 
 
-def test_it_costs_three_queries_whatever_is_asked(app, world):
+def test_p4_documents_are_found_by_their_title_and_whose_they_are(app, world):
+    attach(app, world.card, world.ana, None, title="Master plan 100%")
+    gone = attach(app, world.card, world.ana, None, title="Master draft")
+    change(app, world.card, world.ana, lambda subject, actor: withdraw_proof(subject, actor, gone))
+    for query in ("master", "MÜLLER master", "uberblick plan", "100%"):
+        (hit,) = find(app, query).documents
+        assert (hit.title, hit.card_id, hit.account_name) == (
+            "Master plan 100%",
+            world.card.id,
+            "Müller Netz",
+        )
+    # One word must be the document's own: an account's name alone finds the account.
+    for query in ("muller", "draft", "master nobody"):
+        assert find(app, query).documents == []
+    with app.app_context(), transaction():
+        db.session.execute(sa.update(Card).values(withdrawn_at=now(), archived_at=now()))
+    assert find(app, "master").is_empty
+
+
+def test_p4_client_requests_are_found_by_their_name_the_closed_last(app, world):
+    names = {}
+    with app.app_context(), transaction():
+        card = db.session.get_one(Card, world.card.id)
+        for key, closed_at in (("old", now()), ("new", None)):
+            asked = ClientRequest(
+                card_id=card.id,
+                visit_id=card.visit_id,
+                revision_id=card.revision_id,
+                key=key,
+                name=f"Signed ördér, {key}",
+                due_at=now(),
+                closed_at=closed_at,
+            )
+            db.session.add(asked)
+            db.session.flush()
+            names[key] = asked.id
+    for query in ("signed", "muller ORDER", "order uberblick"):
+        assert [hit.id for hit in find(app, query).requests] == [names["new"], names["old"]], query
+    assert [hit.is_closed for hit in find(app, "signed").requests] == [False, True]
+    assert find(app, "muller").requests == []
+
+
+def test_it_costs_five_queries_whatever_is_asked(app, world):
     for query in ("a", "müller", "a b c d e f g h i j"):
         with counted_queries(app) as sent:
             find(app, query)
-        assert len(sent) == 3, query
+        assert len(sent) == 5, query
 
 
 @pytest.mark.parametrize(
@@ -145,13 +197,23 @@ def test_it_costs_three_queries_whatever_is_asked(app, world):
         (accounts_query(["müller", "netz"], 9), ["ix_accounts_search"]),
         (contacts_query(["müller"], 9), ["ix_contacts_search"]),
         (cards_query(["müller", "überblick"], 9), ["ix_cards_search", "ix_accounts_search"]),
+        (documents_query(["müller", "plan"], 9), ["ix_attachments_search"]),
+        (requests_query(["müller", "order"], 9), ["ix_client_requests_search"]),
     ],
 )
 def test_the_trigram_indexes_serve_it(app, services, world, query, indexes):
     """With a few rows a scan is quicker; forbidden to scan, the planner must see that the index fits."""
     # What other tests wrote and took away again must not tell the planner how large the tables are.
     with psycopg.connect(services.owner, autocommit=True) as owner:
-        for table in ("accounts", "contacts", "cards", "stages", "pipelines"):
+        for table in (
+            "accounts",
+            "contacts",
+            "cards",
+            "stages",
+            "pipelines",
+            "attachments",
+            "client_requests",
+        ):
             owner.execute("select pg_clear_relation_stats('public', %s)", [table])
     with app.app_context():
         # Going through every card to its account is a scan too, however it is joined.

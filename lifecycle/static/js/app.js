@@ -16,6 +16,8 @@ import './board-stages.js'
 import './collapse.js'
 import './search.js'
 import './selection.js'
+import './seen.js'
+import './palette.js'
 import './quick-add.js'
 
 window.htmx = htmx
