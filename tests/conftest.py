@@ -19,6 +19,7 @@ from flask.testing import FlaskClient
 from lifecycle.app import create_app
 from lifecycle.config import Settings
 from lifecycle.core.db import db
+from tests.demo import SeededDemo, seed_after_a_kill
 from tests.installation import (
     Addresses,
     Emptying,
@@ -148,6 +149,24 @@ def clean_database(request: pytest.FixtureRequest) -> Iterator[None]:
     emptying: Emptying = request.getfixturevalue("emptying")
     yield
     emptying.empty()
+
+
+@pytest.fixture(scope="session")
+def told_demo(app: Flask, settings: Settings, emptying: Emptying) -> tuple[SeededDemo, dict[str, bytes]]:
+    """The demo and its rows, told once a test process: what asks for it belongs to the xdist group `demo`."""
+    try:
+        seeded = seed_after_a_kill(app, settings)
+        return seeded, emptying.keep()
+    finally:
+        emptying.empty()
+
+
+@pytest.fixture
+def demo(told_demo: tuple[SeededDemo, dict[str, bytes]], emptying: Emptying) -> SeededDemo:
+    """A database that holds the whole demo."""
+    seeded, rows = told_demo
+    emptying.bring_back(rows)
+    return seeded
 
 
 # --- browser ---

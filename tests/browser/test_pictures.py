@@ -9,29 +9,19 @@ import os
 from pathlib import Path
 
 import pytest
-from flask import Flask
 from playwright.sync_api import Browser, expect
 
-from lifecycle.core.db import transaction
-from lifecycle.exchange.demo.seed import seed_demo
-from lifecycle.governance.playbooks.load import find_folder, library_names
-from lifecycle.governance.playbooks.publish import publish
-from lifecycle.records.people.actor import SYSTEM
+from tests.demo import PASSWORD
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("demo")]
 
-PASSWORD = "a long and quiet river"
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 
 
+@pytest.mark.usefixtures("demo")
 def test_the_readme_shows_a_refused_move_on_the_demo_board(
-    app: Flask, browser: Browser, base_url: str, tmp_path: Path
+    browser: Browser, base_url: str, tmp_path: Path
 ) -> None:
-    with app.app_context():
-        with transaction():
-            for name in library_names():
-                publish(find_folder(name), SYSTEM)
-        seed_demo(PASSWORD)
     context = browser.new_context(base_url=base_url, viewport={"width": 1440, "height": 900})
     page = context.new_page()
     page.goto("/login")

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from itertools import chain
 
@@ -27,37 +22,29 @@ from lifecycle.exchange.demo.tell import Teller
 from lifecycle.governance.cards.subjects import subjects_of
 from lifecycle.governance.cards.summary import forward_question
 from lifecycle.governance.gates.evaluate import evaluate
-from lifecycle.governance.playbooks.load import find_folder, library_names
-from lifecycle.governance.playbooks.publish import publish
 from lifecycle.governance.playbooks.setup import examine_setup
 from lifecycle.governance.sla.clock import view
 from lifecycle.records.cards.models import Card, GateReport, StageVisit, Waiver
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.evidence.verify import verify_chains
-from lifecycle.records.people.actor import SYSTEM
 from lifecycle.records.playbooks.models import Stage as StageRow
+from tests.demo import PASSWORD, publish_library
 from tests.factories.people import make_user
-from tests.installation import ROOT
 from tests.visitor import Visitor
-
-PASSWORD = "a demo for everybody to see"
 
 
 @pytest.fixture
 def published(app: Flask) -> Flask:
-    with app.app_context(), transaction():
-        for name in library_names():
-            publish(find_folder(name), SYSTEM)
+    publish_library(app)
     return app
 
 
 @pytest.mark.slow
-def test_the_demo_shows_everything_even_when_its_seeding_was_killed(published, settings, client):
-    _kill_a_seeding(published, settings)
-    with published.app_context():
-        assert is_wanted()
-        assert seed_demo(PASSWORD) is Seeding.SEEDED
-    with published.app_context():
+@pytest.mark.xdist_group("demo")
+def test_the_demo_shows_everything_even_when_its_seeding_was_killed(app, demo):
+    assert demo.was_wanted_when_killed
+    assert demo.outcome is Seeding.SEEDED
+    with app.app_context():
         _shows_every_state()
         _tells_of_a_year()
         _holds_its_books()
@@ -66,31 +53,6 @@ def test_the_demo_shows_everything_even_when_its_seeding_was_killed(published, s
         assert not is_wanted()
         assert seed_demo(PASSWORD) is Seeding.THERE_ALREADY
         assert _counts() == before
-
-
-def _kill_a_seeding(app: Flask, settings) -> None:
-    """Let another process seed, and kill it once it has told some cards."""
-    environment = {
-        **os.environ,
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
-        "LIFECYCLE_DATA": str(settings.data_dir),
-        "LIFECYCLE_DEMO_PASSWORD": PASSWORD,
-    }
-    command = [sys.executable, "-m", "lifecycle.cli", "demo", "seed"]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment)
-    deadline = time.monotonic() + 120
-    with app.app_context():
-        while db.session.scalars(sa.select(sa.func.count()).select_from(Card)).one() < 6:
-            assert process.poll() is None, "it ended before it could be killed"
-            assert time.monotonic() < deadline
-            db.session.rollback()
-            time.sleep(0.1)
-    process.send_signal(signal.SIGKILL)
-    process.wait(30)
 
 
 def _shows_every_state() -> None:
