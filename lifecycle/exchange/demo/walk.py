@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -60,6 +60,7 @@ class Walker:
 
     chance: random.Random
     values: Mapping[str, Any]
+    _actors: dict[uuid.UUID, Actor] = field(default_factory=dict)
 
     def advance(
         self, card_id: uuid.UUID, to_stage: str | None = None, *, leave_undone: Sequence[str] = ()
@@ -149,7 +150,10 @@ class Walker:
 
     def owner(self, subject: Subject) -> Actor:
         """Return the card's owner as somebody who acts."""
-        return Actor.of(db.session.get_one(User, subject.card.owner_id))
+        owner_id = subject.card.owner_id
+        if owner_id not in self._actors:
+            self._actors[owner_id] = Actor.of(db.session.get_one(User, owner_id))
+        return self._actors[owner_id]
 
     def holder(self, role: str | None, *, but: uuid.UUID | None = None) -> Actor | None:
         """Return somebody who holds a role (None: a manager), other than `but`; administrators last."""

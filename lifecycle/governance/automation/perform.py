@@ -131,12 +131,15 @@ def perform_here(card_id: uuid.UUID) -> int:
             RuleFiring.card_id == card_id, RuleFiring.state == "pending", RuleFiring.next_attempt_at <= now()
         )
         .order_by(RuleFiring.created_at, RuleFiring.id)
-        .limit(1)
     )
-    while (firing := db.session.scalar(query)) is not None:
-        _perform(lock_subject(card_id, writes_account=True), firing)
-        db.session.flush()
-        count += 1
+    # What a firing sets off was made after those that were found with it.
+    while firings := db.session.scalars(query).all():
+        for firing in firings:
+            # Held by this transaction since the first of them.
+            subject = get_subject(card_id) if count else lock_subject(card_id, writes_account=True)
+            _perform(subject, firing)
+            db.session.flush()
+            count += 1
     return count
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
@@ -19,6 +20,9 @@ from lifecycle.governance.gates.subject import Subject
 from lifecycle.records.cards.models import BoardChange, Card
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import require
+
+# Forgotten at the end of the transaction (`core/db.py`).
+_TOLD: Final = "lifecycle.boards_are_told"
 
 
 @contextmanager
@@ -57,7 +61,11 @@ def changing_card(
 
 
 def touch_card(card: Card, actor: Actor) -> None:
-    """Raise the card's version and tell open boards."""
+    """Raise the card's version and tell open boards, once a transaction however much changes in it."""
     card.version += 1
     card.updated_at = now()
-    db.session.add(BoardChange(pipeline_id=card.pipeline_id, card_id=card.id, actor_id=actor.user_id))
+    told = db.session.info.setdefault(_TOLD, set())
+    change = (card.pipeline_id, card.id, actor.user_id)
+    if change not in told:
+        told.add(change)
+        db.session.add(BoardChange(pipeline_id=card.pipeline_id, card_id=card.id, actor_id=actor.user_id))

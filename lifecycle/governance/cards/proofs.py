@@ -87,11 +87,9 @@ def tick_items(
     if checklist is None or unknown:
         raise Invalid("This card's playbook has no such checklist item.")
     before = {item for name, item in _ticks(subject) if name == checklist_key}
-    for key in dict.fromkeys(items):
-        done = key in ticked
-        if done == (key in before):
-            continue
-        tasks.set_tick(subject.card.id, checklist_key, key, actor, done=done)
+    changed = {key: key in ticked for key in items if (key in ticked) != (key in before)}
+    tasks.set_ticks(subject.card.id, checklist_key, changed, actor)
+    for key, done in changed.items():
         item = checklist.item(key)
         assert item is not None
         kind = "card.checklist.ticked" if done else "card.checklist.unticked"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -54,14 +55,8 @@ def lock_subject(card_id: uuid.UUID, *, writes_account: bool | Callable[[Card], 
     if locked is None:
         raise NotFound(_NO_CARD)
     will_write = writes_account if isinstance(writes_account, bool) else writes_account(locked)
-    held = db.session.scalar(
-        select(Account)
-        .where(Account.id == locked.account_id)
-        .with_for_update(read=not will_write, key_share=will_write)
-        .execution_options(populate_existing=True)
-    )
-    assert held is not None
-    return _one(_cards().where(Card.id == card_id), None)
+    query = _cards().where(Card.id == card_id)
+    return _one(query.with_for_update(of=Account, read=not will_write, key_share=will_write), None)
 
 
 def subjects(cards: Cards) -> list[Subject]:
@@ -75,6 +70,7 @@ def subjects_of(card_ids: Iterable[uuid.UUID]) -> list[Subject]:
     return subjects(_cards().where(Card.id.in_(list(card_ids))))
 
 
+@functools.cache
 def _cards() -> Cards:
     # After an undo the stay goes on that a mistaken move had interrupted.
     continued = aliased(StageVisit)

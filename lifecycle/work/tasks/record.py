@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy.dialects.postgresql import insert
@@ -57,11 +58,25 @@ def set_done(task: Task, actor: Actor, *, done: bool) -> bool:
     return True
 
 
-def set_tick(card_id: uuid.UUID, checklist: str, item: str, actor: Actor, *, done: bool) -> None:
-    """Tick an item of a checklist, or untick it."""
-    values = {"done_at": now() if done else None, "done_by": actor.user_id if done else None}
+def set_ticks(card_id: uuid.UUID, checklist: str, items: Mapping[str, bool], actor: Actor) -> None:
+    """Tick those items of a checklist that `items` has as done, and untick the others of it."""
+    if not items:
+        return
+    rows = [
+        {
+            "card_id": card_id,
+            "checklist_key": checklist,
+            "item_key": item,
+            "done_at": now() if done else None,
+            "done_by": actor.user_id if done else None,
+        }
+        for item, done in items.items()
+    ]
+    statement = insert(ChecklistTick).values(rows)
+    new = statement.excluded
     db.session.execute(
-        insert(ChecklistTick)
-        .values(card_id=card_id, checklist_key=checklist, item_key=item, **values)
-        .on_conflict_do_update(index_elements=["card_id", "checklist_key", "item_key"], set_=values)
+        statement.on_conflict_do_update(
+            index_elements=["card_id", "checklist_key", "item_key"],
+            set_={"done_at": new.done_at, "done_by": new.done_by},
+        )
     )
