@@ -49,6 +49,8 @@ SCHEDULE: tuple[Periodic, ...] = (
     Periodic(timedelta(hours=1), boards.prune_changes),
     Periodic(timedelta(days=1), queued(BULK, "jobs.cards.refresh_all_cards")),
     Periodic(timedelta(days=1), people.prune_links),
+    # Looked at every hour, signed once a day: a start at any hour must not put it off.
+    Periodic(timedelta(hours=1), queued(BULK, "jobs.evidence.sign_daily_head")),
 )
 
 TICK = 1.0

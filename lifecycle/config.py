@@ -5,6 +5,7 @@ A value that cannot be used is refused at start with one sentence (`SettingsRefu
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Mapping
@@ -19,9 +20,18 @@ ENVIRONMENTS: tuple[Environment, ...] = ("development", "testing", "production")
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 SECRET_NAMES = frozenset(
-    {"DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_READER_URL", "REDIS_URL", "SMTP_URL", "SECRET_KEY"}
+    {
+        "DATABASE_URL",
+        "DATABASE_OWNER_URL",
+        "DATABASE_READER_URL",
+        "REDIS_URL",
+        "SMTP_URL",
+        "SECRET_KEY",
+        "EVIDENCE_KEY",
+    }
 )
 SHORTEST_SECRET_KEY = 32
+EVIDENCE_KEY_BYTES = 32
 DEFAULT_UPLOAD_LIMIT = 25 * 1024 * 1024
 DEVELOPMENT_KEY = "development-only-key-never-used-in-production"
 
@@ -42,6 +52,10 @@ class Settings:
     smtp_url: str = field(repr=False)
     mail_from: str = "Lifecycle <lifecycle@localhost>"
     secret_key: str = field(repr=False)
+    # Signs the heads of the evidence log. Whoever owns the database must not have it.
+    evidence_key: bytes | None = field(default=None, repr=False)
+    # Where every signed head is mailed, besides being kept.
+    evidence_heads_to: str | None = None
     base_url: str = "http://127.0.0.1:8000"
     data_dir: Path = CHECKOUT / "var"
     max_upload_bytes: int = DEFAULT_UPLOAD_LIMIT
@@ -72,6 +86,8 @@ class Settings:
             smtp_url=_smtp(given, environment),
             mail_from=given.get("MAIL_FROM") or cls.mail_from,
             secret_key=_secret_key(given, environment),
+            evidence_key=_evidence_key(given),
+            evidence_heads_to=_mail_address(given, "EVIDENCE_HEADS_TO"),
             base_url=(_address(given, "BASE_URL", ("http", "https")) or cls.base_url).rstrip("/"),
             data_dir=Path(given.get("LIFECYCLE_DATA") or cls.data_dir),
             max_upload_bytes=_bytes(given, "MAX_UPLOAD_BYTES", DEFAULT_UPLOAD_LIMIT),
@@ -135,6 +151,7 @@ class OwnServices:
     redis_url: str | None = field(default=None, repr=False)
     smtp_url: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
+    evidence_key: str | None = field(default=None, repr=False)
     base_url: str | None = None
     environment: Environment = "development"
 
@@ -157,6 +174,7 @@ class OwnServices:
             redis_url=_address(given, "REDIS_URL", ("redis", "rediss", "unix")) or None,
             smtp_url=smtp_url,
             secret_key=_secret_key(given, environment) if given.get("SECRET_KEY") else None,
+            evidence_key=given.get("EVIDENCE_KEY") if _evidence_key(given) else None,
             base_url=_address(given, "BASE_URL", ("http", "https")) or None,
             environment=environment,
         )
@@ -207,6 +225,28 @@ def _secret_key(given: Mapping[str, str], environment: Environment) -> str:
     if len(key) < SHORTEST_SECRET_KEY or key == DEVELOPMENT_KEY:
         raise SettingsRefused(f"SECRET_KEY must be {SHORTEST_SECRET_KEY} random characters or more.")
     return key
+
+
+def _evidence_key(given: Mapping[str, str]) -> bytes | None:
+    text = given.get("EVIDENCE_KEY", "").strip()
+    if not text:
+        return None
+    try:
+        key = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != EVIDENCE_KEY_BYTES:
+        raise SettingsRefused(
+            f"EVIDENCE_KEY must be {EVIDENCE_KEY_BYTES} random bytes in base64, safe for addresses."
+        )
+    return key
+
+
+def _mail_address(given: Mapping[str, str], name: str) -> str | None:
+    address = given.get(name, "").strip()
+    if address and ("@" not in address or any(letter.isspace() or letter in "<>,;" for letter in address)):
+        raise SettingsRefused(f"{name} must be one plain mail address.")
+    return address or None
 
 
 def _smtp(given: Mapping[str, str], environment: Environment) -> str:

@@ -23,7 +23,15 @@ _MIGRATIONS = Path(str(files("lifecycle"))) / "migrations"
 
 # Everything not named here may be inserted, updated and read by the app, and never deleted.
 _APPEND_ONLY = frozenset(
-    {"events", "gate_reports", "playbook_revisions", "approval_decisions", "files", "file_contents"}
+    {
+        "events",
+        "evidence_heads",
+        "gate_reports",
+        "playbook_revisions",
+        "approval_decisions",
+        "files",
+        "file_contents",
+    }
 )
 _DELETABLE = frozenset(
     {

@@ -32,6 +32,7 @@ from tests.installation import (
 
 INSTALLATION = pytest.StashKey[Installation]()
 SECRET_KEY = "a key for tests only, the same in every process"
+EVIDENCE_KEY = b"signs heads in tests, 32 bytes.."
 BROWSER_REQUIRED = os.environ.get("CI") == "true" or os.environ.get("LIFECYCLE_REQUIRE_BROWSER") == "1"
 
 
@@ -114,6 +115,7 @@ def settings(
         redis_url=services.redis,
         smtp_url=running_sink.url,
         secret_key=SECRET_KEY,
+        evidence_key=EVIDENCE_KEY,
         base_url="http://localhost",
         data_dir=tmp_path_factory.mktemp("data"),
     )

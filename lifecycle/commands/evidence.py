@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 import uuid
+from typing import TextIO
 
 import click
 
-from lifecycle.app import create_app
+from lifecycle.commands.application import application
 from lifecycle.records.accounts.queries import get_account
-from lifecycle.records.evidence.verify import Fault, Verification, verify_chains
+from lifecycle.records.evidence.export import export_evidence
+from lifecycle.records.evidence.heads import public_key, read_heads, sign_heads
+from lifecycle.records.evidence.verify import Fault, Verification
+from lifecycle.records.evidence.witness import verify_log
+from lifecycle.records.people.actor import SYSTEM
 
 
 @click.group()
@@ -20,12 +25,17 @@ def evidence() -> None:
 @evidence.command()
 @click.option("--account", "account_id", type=click.UUID, help="Only this account's chain.")
 @click.option("--quiet", is_flag=True, help="Say nothing unless something is wrong.")
-def verify(account_id: uuid.UUID | None, quiet: bool) -> None:
-    """Recompute the chains; exit with 1 and say where when something was tampered with."""
-    with create_app().app_context():
+@click.option("--heads", type=click.File(errors="replace"), help="Signed heads to compare with.")
+@click.option("--public-key", "trusted", multiple=True, help="Whose signature to trust, besides our own.")
+def verify(account_id: uuid.UUID | None, quiet: bool, heads: TextIO | None, trusted: tuple[str, ...]) -> None:
+    """Recompute the chains; exit with 1 and say where when something was tampered with.
+
+    They are compared with the signed heads in the data folder, or with those of another copy.
+    """
+    with application():
         if account_id is not None:
             get_account(account_id)
-        found = verify_chains(account_id)
+        found = verify_log(account_id, heads=read_heads(heads) if heads else None, trusted=trusted)
     for fault in found.faults:
         click.echo(in_words(fault))
     if found.fault_count > len(found.faults):
@@ -34,6 +44,31 @@ def verify(account_id: uuid.UUID | None, quiet: bool) -> None:
         click.echo(summary(found))
     if not found.is_sound:
         sys.exit(1)
+
+
+@evidence.command()
+def head() -> None:
+    """Sign how every chain ends now, keep that outside the database too, and print it."""
+    with application():
+        signed = sign_heads()
+    assert signed is not None
+    click.echo(signed.as_line())
+
+
+@evidence.command()
+def key() -> None:
+    """Print the public key that verifies what this installation signs."""
+    with application():
+        click.echo(public_key())
+
+
+@evidence.command()
+@click.option("--account", "account_id", type=click.UUID, required=True, help="Whose chain.")
+def export(account_id: uuid.UUID) -> None:
+    """Print an account's entries with their proofs, to be verified anywhere (see docs/operations.md)."""
+    with application():
+        for line in export_evidence(account_id, actor=SYSTEM):
+            click.echo(line, nl=False)
 
 
 def in_words(fault: Fault) -> str:

@@ -13,3 +13,4 @@ class AdvisoryLock(IntEnum):
     SCHEDULER = 7_301_957
     IMPORT = 7_301_958
     DEMO = 7_301_959
+    HEADS = 7_301_960

@@ -173,6 +173,8 @@ class Supervisor:
             "REDIS_URL": redis_url,
             "SMTP_URL": smtp_url,
             "SECRET_KEY": self._own.secret_key or self._keyring.get("secret key"),
+            # The keyring makes 256 bits in base64, which is just what an Ed25519 key is.
+            "EVIDENCE_KEY": self._own.evidence_key or self._keyring.get("evidence key"),
             "BASE_URL": self._own.base_url or web,
             **({"LIFECYCLE_DEMO_PASSWORD": self._demo_password} if self._options.demo else {}),
         }

@@ -160,6 +160,7 @@ def _show(account_id: uuid.UUID) -> ResponseReturnValue:
         cards=cards,
         card_count=card_count,
         can_edit=can(actor, "accounts.edit"),
+        can_export_evidence=can(actor, "evidence.verify"),
         **_timeline(account_id),
     )
 

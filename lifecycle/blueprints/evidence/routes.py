@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import flash, render_template, request, url_for
+import uuid
+
+from flask import Response, current_app, flash, render_template, request, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.evidence import evidence
@@ -10,6 +12,8 @@ from lifecycle.core.db import transaction
 from lifecycle.core.errors import Invalid
 from lifecycle.records.accounts.quick import find_account
 from lifecycle.records.evidence import history
+from lifecycle.records.evidence.export import export_evidence
+from lifecycle.records.evidence.heads import FILE, public_key
 from lifecycle.records.people.permissions import require
 from lifecycle.web.access import current_actor
 from lifecycle.web.htmx import go_to
@@ -40,6 +44,15 @@ def create_verification() -> ResponseReturnValue:
     return go_to(url_for("evidence.show_verification"))
 
 
+@evidence.get("/accounts/<uuid:account_id>/evidence")
+def download_evidence(account_id: uuid.UUID) -> Response:
+    """Hand over an account's evidence with its proofs, to be verified anywhere."""
+    lines = export_evidence(account_id, actor=current_actor())
+    response = Response(stream_with_context(lines), mimetype="application/jsonl")
+    response.headers["Content-Disposition"] = f'attachment; filename="evidence-{account_id}.jsonl"'
+    return response
+
+
 def _page(named: str = "", problem: str | None = None) -> str:
     require(current_actor(), "evidence.verify")
     past = history.past_verifications()
@@ -50,6 +63,9 @@ def _page(named: str = "", problem: str | None = None) -> str:
         entries=history.count_entries(),
         past=past,
         latest=past[0] if past else None,
+        head=history.latest_head(),
+        public_key=public_key() if current_app.extensions["settings"].evidence_key else None,
+        heads_file=FILE,
         accounts=history.account_names([fault.chain for fault in faults]),
         named=named,
         problem=problem,

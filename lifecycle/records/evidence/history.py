@@ -15,8 +15,9 @@ from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.evidence.log import record_event
-from lifecycle.records.evidence.models import Event, EvidenceChain
-from lifecycle.records.evidence.verify import Fault, Verification, verify_chains
+from lifecycle.records.evidence.models import Event, EvidenceChain, EvidenceHead
+from lifecycle.records.evidence.verify import Fault, Verification
+from lifecycle.records.evidence.witness import verify_log
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import require
 
@@ -63,7 +64,7 @@ def verify_on_record(account_id: uuid.UUID | None, *, actor: Actor, channel: str
             "Run `lifecycle evidence verify` on the server, or verify one account."
         )
     started = time.monotonic()
-    found = verify_chains(account_id)
+    found = verify_log(account_id)
     data: dict[str, Any] = {
         "account": account_id,
         "account_name": account.name if account else None,
@@ -109,6 +110,14 @@ def _past(event_id: uuid.UUID, at: datetime, body: dict[str, Any]) -> PastVerifi
         data["fault_count"],
         faults,
     )
+
+
+def latest_head() -> tuple[int, datetime] | None:
+    """Return number and time of the last signed head, None when none was signed."""
+    row = db.session.execute(
+        select(EvidenceHead.number, EvidenceHead.at).order_by(EvidenceHead.number.desc()).limit(1)
+    ).first()
+    return (row.number, row.at) if row else None
 
 
 def count_entries() -> int:

@@ -59,3 +59,15 @@ class Event(Model):
     canonical: Mapped[str] = mapped_column(Text)
     body: Mapped[dict[str, Any]] = mapped_column(JSONB, Computed("canonical::jsonb", persisted=True))
     hash: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class EvidenceHead(Model):
+    """A signed statement of how every chain ended at one moment (see `heads.py`); also kept outside."""
+
+    __tablename__ = "evidence_heads"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
+    statement: Mapped[str]
+    signature: Mapped[str]
+    public_key: Mapped[str]

@@ -1,8 +1,7 @@
 """Verifying the evidence log: every chain recomputed from its entries, in one pass and little memory.
 
-What is found is located: the chain, the entry's number, and what is wrong with it. One thing a chain
-cannot show by itself is that its last entries were cut off and its head set back to match; for that,
-heads are compared with a copy kept elsewhere.
+What is found is located: the chain, the entry's number, and what is wrong with it. What a chain cannot show
+by itself, that its last entries were cut off or all its hashes computed anew, is found by `witness.py`.
 """
 
 from __future__ import annotations

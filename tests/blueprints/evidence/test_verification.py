@@ -9,6 +9,7 @@ import pytest
 from lifecycle.core.db import transaction
 from lifecycle.records.accounts.changes import create_account
 from lifecycle.records.evidence import history
+from lifecycle.records.evidence.heads import FILE, public_key, sign_heads
 from lifecycle.records.people.actor import SYSTEM
 from tests.factories.people import make_user
 from tests.records.evidence.tampering import tampering
@@ -73,3 +74,22 @@ def test_members_do_not_verify(app, account):
     member = logged_in(app, make_user(app, role="member"))
     assert member.open("/evidence").status_code == 403
     assert member.send("/evidence/verifications", page="/profile").status_code == 403
+
+
+def test_the_page_compares_with_the_signed_heads(app, services, settings, account, manager):
+    """E16: a chain that is gone with its head is named; the page shows what was signed, and by which key."""
+    assert "Nothing signed yet" in manager.open("/evidence").text
+    try:
+        with app.app_context():
+            sign_heads()
+            key = public_key()
+        page = manager.open("/evidence").text
+        assert "Number 1, " in page
+        assert key in page
+        with tampering(services) as owner:
+            owner.execute("delete from events where account_id is not null")
+            owner.execute("delete from evidence_chains where key like 'account:%'")
+        manager.send("/evidence/verifications", page="/evidence")
+        assert "the whole chain is gone" in manager.open("/evidence").text
+    finally:
+        (settings.data_dir / FILE).unlink(missing_ok=True)
