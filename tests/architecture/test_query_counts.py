@@ -41,8 +41,8 @@ COUNTS = {
     "card page": 23,
     "gate": 20,
     "targets": 8,
-    "move, blocked": 11,
-    "move": 17,
+    "move, blocked": 10,
+    "move": 16,
 }
 
 
