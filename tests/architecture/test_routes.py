@@ -173,8 +173,8 @@ def test_looking_at_any_page_changes_nothing(app: Flask) -> None:
                 assert response.status_code < 500, f"{path}{query}: {response.status_code}"
                 if response.status_code == 404:
                     skipped.append(path)
-        with caller.client.head(path) as response:
-            assert response.status_code < 500
+        with caller.client.head(path) as bare:
+            assert bare.status_code < 500
         opened += 1
         assert _checksums(app) == before, f"GET {path} wrote something"
     assert opened > 20
