@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from lifecycle.core.clock import is_pretending, now
+from lifecycle.core.clock import is_pretending
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid
 from lifecycle.governance.cards.change import touch_card
@@ -95,10 +95,12 @@ def move_card(
     report = with_room(report, room, over=over)
     is_open = report.is_open and not way.refusal and not given.errors
     stage_id = stage.id
-    report_id = _keep_report(subject, way, stage_id, report, actor, channel, passed=is_open)
+    # One moment for the gate and the move: a clock that is set back in between must not put the gate last.
+    at = after(subject.visit)
+    report_id = _keep_report(subject, way, stage_id, report, actor, channel, at, passed=is_open)
     if not is_open:
         return Blocked(subject, way, report, dict(answers or {}), given.errors, reason)
-    return _advance(subject, way, stage_id, report, report_id, given, actor, channel)
+    return _advance(subject, way, stage_id, report, report_id, given, actor, channel, at)
 
 
 def _way(subject: Subject, to_stage: str, actor: Actor, override: bool) -> Way:
@@ -118,7 +120,15 @@ def _stale(subject: Subject) -> Stale:
 
 
 def _keep_report(
-    subject: Subject, way: Way, stage_id: int, report: Report, actor: Actor, channel: str, *, passed: bool
+    subject: Subject,
+    way: Way,
+    stage_id: int,
+    report: Report,
+    actor: Actor,
+    channel: str,
+    at: datetime,
+    *,
+    passed: bool,
 ) -> int:
     results: list[Any] = report.as_evidence()
     if way.refusal:
@@ -126,7 +136,7 @@ def _keep_report(
     report_id: int = db.session.execute(
         insert(GateReport)
         .values(
-            at=now(),
+            at=at,
             card_id=subject.card.id,
             from_visit_id=subject.visit.id,
             to_stage_id=stage_id,
@@ -159,9 +169,9 @@ def _advance(
     given: Answers,
     actor: Actor,
     channel: str,
+    at: datetime,
 ) -> Moved:
     card, target = subject.card, way.to_stage
-    at = after(subject.visit)
     before = state_before(subject, list(given.fields))
     finish_visit(subject, actor, channel, at)
     leave_behind(subject, target, at)

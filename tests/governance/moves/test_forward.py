@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 from flask import Flask
 
+from lifecycle.core import clock
+from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid, NotFound, NotPermitted
 from lifecycle.governance.cards.edit import archive_card
+from lifecycle.governance.moves import move as moving
 from lifecycle.governance.moves.outcome import Blocked, Moved, Stale
 from lifecycle.records.cards.models import GateReport, StageVisit
 from tests.factories.cards import (
@@ -211,3 +218,25 @@ def test_the_summary_on_the_face_is_that_of_the_stage_entered(app: Flask, member
     assert (card_row(app, card)["gate_passed"], card_row(app, card)["gate_total"]) == (4, 4)
     moved(app, card, "second", member)
     assert (card_row(app, card)["gate_passed"], card_row(app, card)["gate_total"]) == (0, 2)
+
+
+def test_a_clock_that_is_set_back_during_a_move_does_not_date_its_gate_after_it(
+    app: Flask, member: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R1, the books: every move has its gate report, dated before it, whatever a time server does."""
+    publish_lab(app, "first: {}\nsecond: {}\n")
+    with time_machine.travel(now() - timedelta(hours=1)):
+        card = a_card(app, member)
+    monkeypatch.setattr(clock, "_setting", tmp_path / "clock")
+    keep_report = moving._keep_report
+
+    def keep_report_and_be_set_back(*given: Any, **named: Any) -> int:
+        report_id = keep_report(*given, **named)
+        (tmp_path / "clock").write_text("-600")
+        return report_id
+
+    monkeypatch.setattr(moving, "_keep_report", keep_report_and_be_set_back)
+    moved(app, card, "second", member)
+    [visit] = rows(app, StageVisit, card_id=card.id, number=2)
+    [report] = rows(app, GateReport, card_id=card.id)
+    assert report["at"] <= visit["entered_at"]
