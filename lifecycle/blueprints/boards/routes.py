@@ -196,8 +196,13 @@ def create_bulk_move(slug: str) -> ResponseReturnValue:
     identity = find_board(slug)
     to_stage = identity.stage(request.form.get("to_stage", ""))
     chosen = [_card_to_move(text) for text in request.form.getlist("card")[:500]]
-    if not chosen:
+    as_data = request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
+    back = own_path(request.form.get("back"), identity.url)
+    if not chosen and as_data:
         raise Invalid("Choose at least one card.")
+    if not chosen:
+        flash("Choose at least one card first, then where to move it.", "warning")
+        return redirect(back, 303)
     outcomes = move_cards(
         identity.pipeline.id,
         chosen,
@@ -209,7 +214,7 @@ def create_bulk_move(slug: str) -> ResponseReturnValue:
         override=request.form.get("override") == "1",
     )
     moved = sum(1 for outcome in outcomes if outcome.moved)
-    if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
+    if as_data:
         return {
             "moved": moved,
             "refused": len(outcomes) - moved,
@@ -225,7 +230,7 @@ def create_bulk_move(slug: str) -> ResponseReturnValue:
         outcomes=outcomes,
         moved=moved,
         to=to_stage,
-        back=own_path(request.form.get("back"), identity.url),
+        back=back,
         questions=build_form("answer", list(asked.values()), _answers()),
         again=[outcome for outcome in outcomes if outcome.asks or outcome.needs_reason],
         reason=request.form.get("reason", ""),

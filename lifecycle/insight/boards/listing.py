@@ -141,7 +141,9 @@ def _counts(identity: BoardIdentity, narrowed: BoardFilter, at: datetime) -> dic
     keys = {stage.id: stage.key for stage in identity.stages}
     counts: dict[str, int] = {}
     for row in totals_by_stage(identity.pipeline.id, narrowed, at):
-        counts[keys[row.stage_id]] = counts.get(keys[row.stage_id], 0) + row.cards
+        # A stage that was published this very moment has no key yet, nor a card to lose.
+        key = keys.get(row.stage_id, "")
+        counts[key] = counts.get(key, 0) + row.cards
     return counts
 
 

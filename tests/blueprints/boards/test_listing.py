@@ -247,6 +247,13 @@ def test_p4_selected_cards_move_without_a_script_and_each_refusal_is_told(
     assert [stage_of(app, card) for card in (good, lacking, gone)] == ["second", "first", "second"]
 
 
+def test_p4_a_move_of_nothing_leads_back_to_the_list(app: Flask, member: Person, caller: Caller) -> None:
+    for back, expected in ((f"{LIST}?q=a", f"{LIST}?q=a"), ("//evil.example", f"/boards/{LAB}")):
+        response = caller.post(f"/boards/{LAB}/moves", "page", to_stage="second", back=back)
+        assert (response.status_code, response.location) == (303, expected)
+    assert "Choose at least one card first" in caller.get(LIST).text
+
+
 def test_e7_what_a_move_asks_is_given_once_for_all_that_it_kept(
     app: Flask, member: Person, caller: Caller
 ) -> None:
