@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, render_template, request
 from flask.typing import ResponseReturnValue
 
@@ -38,27 +40,15 @@ def show_funnel(slug: str) -> ResponseReturnValue:
     """Show how far cards got; `by` splits the cohort."""
     require(current_actor(), "reports.read")
     by = request.args.get("by", "")
-    problem = ""
     with one_moment():
         scope, problem = _scope(slug)
-        found = read_funnel(scope)
-        groups = read_groups(scope, by) if by in GROUPS else []
-        trend = read_trend(scope)
-        people = list_people()
-    return render_template(
-        "reports/funnel.html",
-        scope=scope,
-        problem=problem,
-        found=found,
-        by=by,
-        groups=groups,
-        group_names=GROUPS,
-        trend=trend,
-        people=people,
-        dimensions=DIMENSIONS,
-        words=words,
-        in_words=in_words,
-    )
+        figures = {
+            "found": read_funnel(scope),
+            "groups": read_groups(scope, by) if by in GROUPS else [],
+            "trend": read_trend(scope),
+            "people": list_people(),
+        }
+    return _page("funnel", scope, problem, by=by, group_names=GROUPS, dimensions=DIMENSIONS, **figures)
 
 
 @reports.get("/reports/<slug>/velocity")
@@ -69,17 +59,15 @@ def show_velocity(slug: str) -> ResponseReturnValue:
         scope, problem = _scope(slug)
         found = read_velocity(scope, request.args.get("time", ""), request.args.get("stays", ""))
         people = list_people()
-    return render_template(
-        "reports/velocity.html",
-        scope=scope,
-        problem=problem,
+    return _page(
+        "velocity",
+        scope,
+        problem,
         found=found,
+        people=people,
         times=TIMES,
         stays=STAYS,
-        people=people,
         dimensions=DIMENSIONS,
-        words=words,
-        in_words=in_words,
     )
 
 
@@ -92,16 +80,7 @@ def list_cards(slug: str) -> ResponseReturnValue:
     with one_moment():
         scope, problem = _scope(slug)
         behind = read_behind(scope, figure, stage, page)
-    return render_template(
-        "reports/cards.html",
-        scope=scope,
-        problem=problem,
-        behind=behind,
-        figure=figure,
-        stage=stage,
-        page_size=PAGE,
-        in_words=in_words,
-    )
+    return _page("cards", scope, problem, behind=behind, figure=figure, stage=stage, page_size=PAGE)
 
 
 @reports.get("/reports/<slug>.csv")
@@ -133,6 +112,12 @@ def _scope(slug: str) -> tuple[Scope, str]:
     except Invalid as refusal:
         whole = {key: value for key, value in request.args.items() if key not in ("from", "to")}
         return read_scope(slug, whole, zone), f"{refusal.sentence} The whole history is shown."
+
+
+def _page(name: str, scope: Scope, problem: str, **figures: Any) -> str:
+    return render_template(
+        f"reports/{name}.html", scope=scope, problem=problem, words=words, in_words=in_words, **figures
+    )
 
 
 def _attachment(lines: str, name: str) -> Response:

@@ -168,7 +168,7 @@ def _boards(at: datetime) -> dict[int, BoardNow]:
 
 
 def _add_trends(boards: dict[int, BoardNow], at: datetime, zone: ZoneInfo) -> None:
-    """Count entries, wins and losses by week; what was undone within its minute may still be among them."""
+    """Count entries, wins and losses by week, as the reports do: without what was undone or has no date."""
     monday = at.astimezone(zone).date()
     monday -= timedelta(days=monday.weekday())
     weeks = [monday - timedelta(weeks=n) for n in range(WEEKS)][::-1]

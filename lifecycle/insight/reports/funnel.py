@@ -86,7 +86,9 @@ FURTHEST = """, ranks as (
 ), cohort as (
     select s.card_id, coalesce(max(r.rank), 0) as furthest
     from stays s left join ranks r on r.stage_id = s.stage_id
-    group by s.card_id having min(s.entered_at) >= :start and min(s.entered_at) < :end
+    group by s.card_id
+    having min(s.entered_at) >= :start and min(s.entered_at) < :end
+       and (not bool_or(s.is_undated) or not :has_period)
 )"""
 # An undated stay is in no period, and in the whole it is.
 IN_PERIOD = "{0}.entered_at >= :start and {0}.entered_at < :end and (not {0}.is_undated or not :has_period)"
@@ -106,6 +108,7 @@ def read_funnel(scope: Scope) -> Funnel:
         scope,
         FURTHEST + " select k.furthest, s.kind, count(*) as cards from cohort k "
         "join chosen c on c.id = k.card_id join stages s on s.id = c.stage_id group by 1, 2",
+        has_period=scope.has_period,
         **ranks_of(scope),
     )
     flows = _flows(scope)

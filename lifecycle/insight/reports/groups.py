@@ -65,6 +65,7 @@ def read_groups(scope: Scope, by: str) -> list[Group]:
         + f""", begun as (
             select card_id, min(entered_at) as began_at from stays group by 1
             having min(entered_at) >= :start and min(entered_at) < :end
+               and (not bool_or(is_undated) or not :has_period)
         ), spans as (
             select card_id, max(extract(epoch from ended_at - began_at))::float as length
             from closed group by 1
@@ -78,6 +79,7 @@ def read_groups(scope: Scope, by: str) -> list[Group]:
         join stages st on st.id = c.stage_id left join spans x on x.card_id = b.card_id
         group by 1 order by {"1" if by == "month" else "2 desc, 1"} limit {MOST_GROUPS}""",
         zone=scope.zone.key,
+        has_period=scope.has_period,
     )
     names = _names([row.value for row in rows]) if by == "owner" else {}
     return [_group(row, names) for row in rows]

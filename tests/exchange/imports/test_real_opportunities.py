@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from importlib.resources import files
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
 
-from lifecycle.core.db import db, transaction
+from lifecycle.core.db import db, one_moment, transaction
 from lifecycle.exchange.imports.run import check_import, run_import
 from lifecycle.exchange.imports.start import begin_import, read_map_file
+from lifecycle.insight.reports.funnel import read_funnel
+from lifecycle.insight.reports.scope import read_scope
+from lifecycle.insight.reports.velocity import read_velocity
 from tests.exchange.imports.conftest import BOARD
 from tests.installation import ROOT
 
@@ -83,6 +87,21 @@ def test_the_opportunities_stand_on_the_board_with_their_figures(manager, within
     assert _one("select count(*) from outbox_messages") == 0
     assert _one("select count(*) from events where kind = 'card.imported'") == 8800
 
+    _check_reports()
+
     again = run_import(_begin(manager))
     assert (again.summary["unchanged"], again.summary["created"], again.summary["changed"]) == (8800, 0, 0)
     assert _one("select count(*) from cards") == 8800
+
+
+def _check_reports() -> None:
+    """L10, L11: the reports say what the data is known for; what has no date is in no period and no time."""
+    with one_moment():
+        whole = read_scope(BOARD, {}, ZoneInfo("UTC"))
+        funnel, velocity = read_funnel(whole), read_velocity(whole)
+        periods = read_funnel(read_scope(BOARD, {"from": "1990-01-01"}, ZoneInfo("UTC")))
+    assert (funnel.cohort, funnel.won, funnel.lost) == (8800, 4238, 2473)
+    assert funnel.win_rate == pytest.approx(0.6315, abs=0.00005)
+    assert (velocity.won.median, velocity.lost.median) == (57, 14)
+    assert periods.cohort == 8300
+    assert next(stage.undated for stage in velocity.stages if stage.key == "sourced") == 500
