@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 
-from lifecycle.app import create_app
+from lifecycle.commands.application import application
 from lifecycle.core.db import one_moment
 from lifecycle.core.spreadsheets import csv_line
 from lifecycle.insight.reports.funnel import read_funnel
@@ -43,7 +43,7 @@ def _scoped(command: Callable[..., None]) -> Callable[..., None]:
 @_scoped
 def funnel(slug: str, first: str, last: str, zone: str, only: tuple[str, ...], shape: str) -> None:
     """How far cards got, what is in each stage, what was won and lost and why."""
-    with create_app().app_context(), one_moment():
+    with application(), one_moment():
         scope = _scope(slug, first, last, zone, only)
         found = read_funnel(scope)
         click.echo(funnel_csv(found) if shape == "csv" else _json(as_data(scope, found)))
@@ -57,7 +57,7 @@ def velocity(
     slug: str, first: str, last: str, zone: str, only: tuple[str, ...], shape: str, time: str, stays: str
 ) -> None:
     """How long cards stay in each stage, from entry to close, and what waits now."""
-    with create_app().app_context(), one_moment():
+    with application(), one_moment():
         scope = _scope(slug, first, last, zone, only)
         found = read_velocity(scope, time, stays)
         click.echo(velocity_csv(found) if shape == "csv" else _json(as_data(scope, found)))
@@ -67,7 +67,7 @@ def velocity(
 @_scoped
 def visits(slug: str, first: str, last: str, zone: str, only: tuple[str, ...], shape: str) -> None:
     """Every visit as it is kept, so that all figures can be computed again elsewhere."""
-    with create_app().app_context(), one_moment():
+    with application(), one_moment():
         rows = list(list_visits(_scope(slug, first, last, zone, only)))
     plain = [
         [None if cell is None else getattr(cell, "isoformat", lambda c=cell: c)() for cell in row]
