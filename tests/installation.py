@@ -164,15 +164,17 @@ class SmtpSink:
     """A real SMTP server on loopback that keeps what it accepts.
 
     Set `answer` to something like "451 Try later" to have it refuse from now on, and `delay` to have it think
-    that many seconds before it answers.
+    that many seconds before it answers; `arrived` counts what it has been given whole, answered or not.
     """
 
     received: list[Envelope] = field(default_factory=list)
+    arrived: int = 0
     answer: str = "250 Kept"
     delay: float = 0.0
     url: str = ""
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
+        self.arrived += 1
         if self.delay:
             time.sleep(self.delay)  # noqa: ASYNC251 - its thread serves nobody else
         if self.answer.startswith("250"):
@@ -181,6 +183,7 @@ class SmtpSink:
 
     def reset(self) -> None:
         self.received.clear()
+        self.arrived = 0
         self.answer = "250 Kept"
         self.delay = 0.0
 

@@ -55,7 +55,8 @@ def test_killed_before_the_answer_it_is_unconfirmed_or_sent_once_more_under_the_
     smtp_sink.delay = 2.0
     with deliverer(settings) as victim:
         victim.begin()
-        wait_until(lambda: states(app) == ["handing_over"])
+        wait_until(lambda: smtp_sink.arrived == 1)
+        assert states(app) == ["handing_over"]
         victim.kill()
     # The server took it, and the one who sent it never knew.
     wait_until(lambda: len(smtp_sink.received) == 1)
