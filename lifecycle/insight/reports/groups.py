@@ -82,14 +82,13 @@ def read_groups(scope: Scope, by: str) -> list[Group]:
         has_period=scope.has_period,
     )
     names = _names([row.value for row in rows]) if by == "owner" else {}
-    return [_group(row, names) for row in rows]
+    return [_group(row, names.get(row.value) or scope.value_name(by, row.value or NONE)) for row in rows]
 
 
-def _group(row: Any, names: dict[str, str]) -> Group:
-    value = NONE if row.value is None else row.value
+def _group(row: Any, name: str) -> Group:
     return Group(
-        value=value,
-        name=names.get(value, "None" if row.value is None else value),
+        value=NONE if row.value is None else row.value,
+        name=name,
         cards=row.cards,
         open=row.cards - row.won - row.lost,
         won=row.won,

@@ -15,8 +15,9 @@ from sqlalchemy import select
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid, NotFound
-from lifecycle.governance.language.model import PipelineDef
+from lifecycle.governance.language.model import PipelineDef, PlaybookDef
 from lifecycle.governance.playbooks.library import of_revision
+from lifecycle.records.accounts.countries import country_name
 from lifecycle.records.playbooks.models import Pipeline, Playbook, Stage
 
 LONGEST_VALUE: Final = 200
@@ -43,6 +44,7 @@ class Scope:
     """
 
     pipeline_id: int
+    playbook: PlaybookDef
     definition: PipelineDef
     stages: tuple[Stage, ...]
     zone: ZoneInfo
@@ -66,6 +68,16 @@ class Scope:
         """The stages that forward leads through, the first success last, as the current revision says."""
         by_key = {stage.key: stage for stage in self.stages}
         return [by_key[each.key] for each in self.definition.path if each.key in by_key]
+
+    def value_name(self, dimension: str, value: str) -> str:
+        """Return how people call a value of a dimension; owners are looked up elsewhere."""
+        if value == NONE:
+            return "None"
+        if dimension == "country":
+            return country_name(value) or value
+        declared = self.playbook.fields.get(dimension)
+        names = {option.key: option.name for option in declared.options} if declared else {}
+        return names.get(value, value)
 
     def stage(self, key: str) -> Stage:
         """Return a stage of the pipeline by key; raises NotFound."""
@@ -120,6 +132,7 @@ def read_scope(slug: str, args: Mapping[str, str], zone: ZoneInfo) -> Scope:
     ).first()
     if found is None or found.current_revision_id is None:
         raise NotFound("There is no such pipeline.")
+    playbook = of_revision(found.current_revision_id)
     stages = db.session.scalars(
         select(Stage).where(Stage.pipeline_id == found.id).order_by(Stage.position, Stage.id)
     )
@@ -128,7 +141,8 @@ def read_scope(slug: str, args: Mapping[str, str], zone: ZoneInfo) -> Scope:
         raise Invalid("The period ends before it begins. Change one of the two dates.")
     return Scope(
         pipeline_id=found.id,
-        definition=of_revision(found.current_revision_id).pipeline(found.key),
+        playbook=playbook,
+        definition=playbook.pipeline(found.key),
         stages=tuple(stages),
         zone=zone,
         at=now(),
