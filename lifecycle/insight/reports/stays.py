@@ -19,6 +19,7 @@ Rows = Sequence[Row[*tuple[Any, ...]]]
 _STAYS: Final = """
 continued as (
     select continues_visit_id as id, bool_or(left_at is null) as is_open, max(left_at) as left_at,
+           (array_agg(sla_due_at order by number desc))[1] as sla_due_at,
            sum(our_seconds) as our_seconds, sum(client_seconds) as client_seconds
     from stage_visits where continues_visit_id is not null group by 1
 ), mistaken as (
@@ -26,6 +27,7 @@ continued as (
 ), stays as (
     select v.id, v.card_id, v.number, v.stage_id, v.entered_at, v.entered_by_edge, v.entered_reason,
            v.answers,
+           case when k.id is null then v.sla_due_at else k.sla_due_at end as sla_due_at,
            case when k.id is null then v.left_at when k.is_open then null else k.left_at end as left_at,
            v.our_seconds + coalesce(k.our_seconds, 0) as our_seconds,
            v.client_seconds + coalesce(k.client_seconds, 0) as client_seconds,

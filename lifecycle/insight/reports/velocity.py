@@ -105,18 +105,18 @@ def read_velocity(scope: Scope, time: str = "calendar", which: str = "each") -> 
 
 def _measured(scope: Scope, time: str, which: str) -> dict[int, Any]:
     length = TIMES[time][1]
-    late = "count(*) filter (where v.sla_due_at < s.left_at)"
+    late = "count(*) filter (where s.sla_due_at < s.left_at)"
     if which == "each":
         query = (
             f"select s.stage_id, {_SPREAD.format(length)}, {late} as late from stays s "
-            f"join stage_visits v on v.id = s.id where {FINISHED} group by 1"
+            f"where {FINISHED} group by 1"
         )
     elif which == "total":
         # The stays of a card in a stage as one; it is finished when the last of them is.
         query = f"""select t.stage_id, {_SPREAD.format("t.length")}, count(*) filter (where t.is_late) as late
             from (select s.card_id, s.stage_id, sum({length}) as length,
-                         bool_or(v.sla_due_at < s.left_at) as is_late
-                  from stays s join stage_visits v on v.id = s.id where not s.is_undated
+                         bool_or(s.sla_due_at < s.left_at) as is_late
+                  from stays s where not s.is_undated
                   group by 1, 2
                   having bool_and(s.left_at is not null)
                      and max(s.left_at) >= :start and max(s.left_at) < :end) t group by 1"""
@@ -125,7 +125,7 @@ def _measured(scope: Scope, time: str, which: str) -> dict[int, Any]:
         query = f"""select s.stage_id, {_SPREAD.format(length)}, {late} as late
             from (select distinct on (card_id, stage_id) * from stays
                   order by card_id, stage_id, number {order}) s
-            join stage_visits v on v.id = s.id where {FINISHED} group by 1"""
+            where {FINISHED} group by 1"""
     return {row.stage_id: row for row in fetch(scope, " " + query)}
 
 

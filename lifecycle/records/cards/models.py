@@ -121,6 +121,13 @@ class StageVisit(Model):
         UniqueConstraint("card_id", "number"),
         Index("uq_stage_visits_open", "card_id", unique=True, postgresql_where=text("left_at is null")),
         Index("ix_stage_visits_stage", "stage_id", "entered_at"),
+        # The few that an undo opened: reports join them on, and leave out the visit before each.
+        Index(
+            "ix_stage_visits_continued",
+            "continues_visit_id",
+            "number",
+            postgresql_where=text("continues_visit_id is not null"),
+        ),
         CheckConstraint("left_at is null or left_at >= entered_at", name="left_after_entered"),
         CheckConstraint(
             "number = 1 or is_imported or gate_report_id is not null or continues_visit_id is not null",
