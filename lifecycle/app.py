@@ -14,7 +14,7 @@ from lifecycle.extensions import babel, csrf, htmx, limiter, login_manager
 from lifecycle.insight.boards.changes import ChangeReader
 from lifecycle.records.mailer import mail
 from lifecycle.schema import METADATA
-from lifecycle.web import access, assets, errors, formatting, localization, navigation, security
+from lifecycle.web import access, assets, errors, faces, formatting, localization, navigation, security
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     limiter.init_app(app)
     babel.init_app(app, timezone_selector=localization.time_zone, locale_selector=localization.locale)
 
-    for part in (security, access, errors, assets, formatting, navigation):
+    for part in (security, access, errors, assets, faces, formatting, navigation):
         part.init_app(app)
     register_blueprints(app, settings)
     if count := settings.trusted_proxies:

@@ -6,14 +6,22 @@ import json
 from functools import lru_cache
 from pathlib import Path
 
-from flask import Flask, Response, request, url_for
+from flask import Flask, Response, g, request, url_for
 
 
 def init_app(app: Flask) -> None:
     """Offer `asset("app.css")` to templates, and let browsers keep what is named by its hash."""
     root = Path(app.static_folder or "")
-    app.jinja_env.globals["asset"] = lambda name: url_for("static", filename=_built(root, name))
+    app.jinja_env.globals["asset"] = lambda name: _address(root, name)
     app.after_request(_keep_hashed)
+
+
+def _address(root: Path, name: str) -> str:
+    # A page draws an icon a hundred times: the file of addresses is looked at once a request.
+    known: dict[str, str] = g.setdefault("asset_addresses", {})
+    if name not in known:
+        known[name] = url_for("static", filename=_built(root, name))
+    return known[name]
 
 
 def _built(root: Path, name: str) -> str:

@@ -125,7 +125,8 @@ def card_face(row: Row[*tuple[Any, ...]], at: datetime, zone: ZoneInfo) -> CardF
         owner_name=row.owner_name,
         owner_initials=initials(row.owner_name),
         sla_state=clock.state,
-        sla_fraction=clock.fraction,
+        # As fine as the ring can show, so that a face stays the same for a while.
+        sla_fraction=round(clock.fraction, 2),
         sla_label=sla_label(clock),
         age_label=short_span(at - row.entered_at),
         gate_passed=row.gate_passed,
