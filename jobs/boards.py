@@ -1,4 +1,4 @@
-"""What open boards poll for."""
+"""What open boards poll for, and the totals that they show."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from typing import Any, cast
 
 import sqlalchemy as sa
 
+from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
 from lifecycle.records.cards.models import BoardChange
+from lifecycle.records.cards.totals import fold_totals
+from lifecycle.records.playbooks.models import Pipeline
 
 
 def prune_changes() -> int:
@@ -17,3 +20,12 @@ def prune_changes() -> int:
         hour_ago = sa.func.clock_timestamp() - sa.text("interval '1 hour'")
         gone = db.session.execute(sa.delete(BoardChange).where(BoardChange.at < hour_ago))
     return cast(sa.CursorResult[Any], gone).rowcount
+
+
+def fold_all_totals() -> None:
+    """Fold every board's changes into its totals, each in a transaction of its own."""
+    pipelines = db.session.scalars(sa.select(Pipeline.id)).all()
+    db.session.rollback()
+    for pipeline_id in pipelines:
+        with transaction():
+            fold_totals(pipeline_id, now())

@@ -44,6 +44,7 @@ SCHEDULE: tuple[Periodic, ...] = (
     Periodic(timedelta(seconds=5), rules.sweep),
     Periodic(timedelta(seconds=5), outbox.sweep),
     Periodic(timedelta(seconds=10), reminders.sweep),
+    Periodic(timedelta(seconds=15), boards.fold_all_totals),
     Periodic(timedelta(minutes=1), queued(BULK, "jobs.rules.set_off_timed")),
     Periodic(timedelta(minutes=1), queued(BULK, "jobs.imports.resume_silent")),
     Periodic(timedelta(hours=1), boards.prune_changes),

@@ -41,6 +41,7 @@ _DELETABLE = frozenset(
         "board_changes",
         "import_row_errors",
         "saved_views",
+        "stage_total_changes",
     }
 )
 # What a report never needs to see.

@@ -7,6 +7,7 @@ from lifecycle.exchange.imports import models as imports
 from lifecycle.records.accounts import models as accounts
 from lifecycle.records.automation import models as automation
 from lifecycle.records.cards import models as cards
+from lifecycle.records.cards import totals
 from lifecycle.records.evidence import models as evidence
 from lifecycle.records.files import models as files
 from lifecycle.records.inbox import models as inbox
@@ -27,6 +28,7 @@ ROOMS = (
     accounts,
     playbooks,
     cards,
+    totals,
     evidence,
     files,
     outbox,

@@ -31,7 +31,7 @@ first:
 second: {}
 """
 COUNTS = {
-    "boards list": 4,
+    "boards list": 5,
     "board": 10,
     "board, narrowed": 10,
     "column page": 5,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import func, select
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
-from lifecycle.records.cards.models import Card
+from lifecycle.records.cards.totals import read_totals
 from lifecycle.records.people.models import User
 from lifecycle.records.playbooks.models import Pipeline, Playbook, Stage
 
@@ -31,25 +32,25 @@ class BoardEntry:
 
 
 def list_boards() -> list[BoardEntry]:
-    """Return every published pipeline, by playbook and position. One query."""
-    is_open = and_(Stage.kind == "open", Card.archived_at.is_(None))
-    is_late = and_(is_open, Card.sla_due_at < now(), Card.is_paused.is_(False))
+    """Return every published pipeline, by playbook and position. Two queries."""
+    cards: Counter[int] = Counter()
+    late: Counter[int] = Counter()
+    for row in read_totals(now()):
+        cards[row.stage_id] += row.cards
+        late[row.stage_id] += row.breached
+    open_stages = func.array_agg(Stage.id).filter(Stage.kind == "open")
     rows = db.session.execute(
-        select(
-            Pipeline.slug,
-            Pipeline.name,
-            Playbook.name.label("playbook"),
-            func.count(case((is_open, 1))).label("open_cards"),
-            func.count(case((is_late, 1))).label("breached"),
-        )
+        select(Pipeline.slug, Pipeline.name, Playbook.name.label("playbook"), open_stages.label("stages"))
         .join(Playbook, Playbook.key == Pipeline.playbook_key)
-        .outerjoin(Card, Card.pipeline_id == Pipeline.id)
-        .outerjoin(Stage, Stage.id == Card.stage_id)
+        .outerjoin(Stage, Stage.pipeline_id == Pipeline.id)
         .where(Playbook.current_revision_id.is_not(None))
         .group_by(Pipeline.id, Playbook.name)
         .order_by(Playbook.name, Pipeline.position, Pipeline.name)
     )
-    return [BoardEntry(*row) for row in rows]
+    return [
+        BoardEntry(slug, name, playbook, sum(cards[each] for each in ids), sum(late[each] for each in ids))
+        for slug, name, playbook, ids in ((*row[:3], row.stages or ()) for row in rows)
+    ]
 
 
 def list_board_names() -> list[tuple[str, str]]:

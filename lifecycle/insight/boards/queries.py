@@ -15,6 +15,7 @@ from lifecycle.core.db import db
 from lifecycle.insight.boards.filters import BoardFilter
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.cards.models import Card, CollapsedColumn, StageVisit
+from lifecycle.records.cards.totals import read_totals
 from lifecycle.records.people.models import User
 from lifecycle.records.playbooks.models import Pipeline, Stage
 
@@ -45,6 +46,8 @@ _FACE = (
 
 def totals_by_stage(pipeline_id: int, narrowed: BoardFilter, at: datetime) -> Rows:
     """Return rows of (stage_id, currency, cards, total, breached): exact, and filtered like the board."""
+    if narrowed.is_empty:
+        return read_totals(at, pipeline_id)
     breached = func.count(case((and_(Card.sla_due_at < at, Card.is_paused.is_(False)), 1)))
     query = (
         select(

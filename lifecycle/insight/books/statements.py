@@ -302,4 +302,25 @@ _STUCK: Final = (
     ),
 )
 
-BOOKS: Final = (*_BYPASSED, *_LOST, *_DOUBLED, *_STUCK)
+_COUNTED: Final = Book(
+    "lost",
+    "a stage's totals are those of its cards",
+    "stages",
+    """
+    select 'stage ' || coalesce(counted.stage_id, told.stage_id) as what
+    from (
+        select stage_id, coalesce(value_currency, '') as currency, count(*) as cards,
+            coalesce(sum(value_amount), 0) as amount
+        from cards where archived_at is null group by 1, 2) counted
+    full join (
+        select stage_id, currency, sum(cards) as cards, sum(amount) as amount
+        from (
+            select stage_id, currency, cards, amount from stage_totals
+            union all
+            select stage_id, currency, cards, cards * amount from stage_total_changes) part
+        group by 1, 2 having sum(cards) <> 0 or sum(amount) <> 0) told using (stage_id, currency)
+    where (counted.cards, counted.amount) is distinct from (told.cards, told.amount)
+    """,
+)
+
+BOOKS: Final = (*_BYPASSED, *_LOST, _COUNTED, *_DOUBLED, *_STUCK)

@@ -53,6 +53,11 @@ class Card(Model):
             "id",
             postgresql_where=_ON_BOARD,
         ),
+        Index(
+            "ix_cards_waiting",
+            "stage_id",
+            postgresql_where=text("waiting_on_client and archived_at is null"),
+        ),
         Index("ix_cards_account", "account_id"),
         Index("ix_cards_owner", "owner_id", postgresql_where=_ON_BOARD),
         Index("ix_cards_import", "import_id", postgresql_where=text("import_id is not null")),

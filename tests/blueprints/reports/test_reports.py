@@ -27,7 +27,7 @@ from tests.factories.statements import statements
 STAGES = "first: { sla: 2 business days }\nsecond: {}"
 # Whatever the number of cards; changed only on purpose.
 COSTS = {
-    "/command-center": 9,
+    "/command-center": 11,
     f"/reports/{LAB}?by=source": 11,
     f"/reports/{LAB}/velocity": 9,
     f"/reports/{LAB}/cards?figure=reached&stage=first": 6,

@@ -66,6 +66,9 @@ PLANTS: dict[str, str] = {
         update stage_visits set is_imported = true, gate_report_id = null
         where id = (select max(id) from stage_visits where number > 1)
     """,
+    "a stage's totals are those of its cards": """
+        delete from stage_total_changes where id = (select min(id) from stage_total_changes)
+    """,
     "a gate that passed has its move": """
         update gate_reports set outcome = 'passed' where outcome = 'blocked';
         update stage_visits set gate_report_id = null, continues_visit_id = id where number = 2
