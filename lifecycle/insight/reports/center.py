@@ -110,7 +110,7 @@ class Center:
 
 
 def read_center(at: datetime, zone: ZoneInfo) -> Center:
-    """Return where everything stands at `at`, weeks in `zone`. Eight statements; use it inside `one_moment`."""
+    """Return where everything stands at `at`, weeks in `zone`. Eight statements, for `one_moment`."""
     boards = _boards(at)
     _add_trends(boards, at, zone)
     since = sa.func.coalesce(ClientRequest.asked_at, ClientRequest.created_at)

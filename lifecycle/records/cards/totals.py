@@ -22,7 +22,7 @@ from lifecycle.core.db import Model, db
 
 
 class StageTotal(Model):
-    """The cards on the board in one stage with one currency ("" for those without a value), as of the fold."""
+    """The cards on the board in one stage with one currency ("" if they have no value), as of the fold."""
 
     __tablename__ = "stage_totals"
 
@@ -45,7 +45,7 @@ class StageTotalFold(Model):
 
 
 class StageTotalChange(Model):
-    """One card more (`cards` 1) or less (-1) in a stage since the fold; `due_at` is None while it is paused."""
+    """One card more (`cards` 1) or less (-1) in a stage since the fold; no `due_at` while it is paused."""
 
     __tablename__ = "stage_total_changes"
     __table_args__ = (Index("ix_stage_total_changes_pipeline", "pipeline_id"),)
@@ -59,34 +59,35 @@ class StageTotalChange(Model):
     due_at: Mapped[datetime | None]
 
 
-# `far` stands for no deadline, as in the index ix_cards_due. A clock that was set back makes the reader take
-# away what falls due between its moment and the fold's.
+# Put together from the constants below and nothing else. `_FAR` stands for no deadline, as in the index
+# ix_cards_due. After a clock was set back the reader takes away what falls due between its moment and the fold's.
 _FAR: Final = "'9999-12-31 00:00:00+00'::timestamptz"
 _SINCE: Final = "coalesce((select at from stage_total_folds where pipeline_id = {of}), '-infinity')"
 _FELL_DUE: Final = f"""
-    select c.stage_id, coalesce(c.value_currency, '') as currency, 0 as cards, 0::numeric as amount, 1 as breached
+    select c.stage_id, coalesce(c.value_currency, '') as currency, 0 as cards, 0::numeric as amount,
+        1 as breached
     from cards c
     where c.pipeline_id = {{of}} and c.archived_at is null and not c.is_paused
-      and coalesce(c.sla_due_at, {_FAR}) >= {_SINCE} and coalesce(c.sla_due_at, {_FAR}) < :at"""
+      and coalesce(c.sla_due_at, {_FAR}) >= {_SINCE} and coalesce(c.sla_due_at, {_FAR}) < :at"""  # noqa: S608
 _BECAME_EARLY: Final = f"""
     select c.stage_id, coalesce(c.value_currency, ''), 0, 0::numeric, -1
     from cards c
     where c.pipeline_id = {{of}} and c.archived_at is null and not c.is_paused
-      and coalesce(c.sla_due_at, {_FAR}) >= :at and coalesce(c.sla_due_at, {_FAR}) < {_SINCE}"""
+      and coalesce(c.sla_due_at, {_FAR}) >= :at and coalesce(c.sla_due_at, {_FAR}) < {_SINCE}"""  # noqa: S608
 _CHANGED: Final = f"""
     select stage_id, currency, cards, cards * amount, case when due_at < {_SINCE} then cards else 0 end
-    from {{changes}} where pipeline_id = {{of}}"""
+    from {{changes}} where pipeline_id = {{of}}"""  # noqa: S608
 _PARTS: Final = f"{_FELL_DUE} union all {_BECAME_EARLY} union all {_CHANGED}"
 
 _READ: Final = f"""
-select p.id as pipeline_id, part.stage_id, nullif(part.currency, '') as currency, sum(part.cards)::bigint as cards,
-    sum(part.amount) as total, sum(part.breached)::bigint as breached
+select p.id as pipeline_id, part.stage_id, nullif(part.currency, '') as currency,
+    sum(part.cards)::bigint as cards, sum(part.amount) as total, sum(part.breached)::bigint as breached
 from pipelines p cross join lateral (
     select stage_id, currency, cards, amount, breached from stage_totals where pipeline_id = p.id
     union all {_PARTS.format(of="p.id", changes="stage_total_changes")}) part
 where {{which}}
 group by p.id, part.stage_id, part.currency
-having sum(part.cards) <> 0"""
+having sum(part.cards) <> 0"""  # noqa: S608
 _READ_ONE: Final = sa.text(_READ.format(which="p.id = :pipeline_id"))
 _READ_ALL: Final = sa.text(_READ.format(which="true"))
 
@@ -94,7 +95,8 @@ _HOLD: Final = sa.text(
     "select 1 from stage_total_folds where pipeline_id = :pipeline_id for update skip locked"
 )
 _BEGIN: Final = sa.text(
-    "insert into stage_total_folds (pipeline_id, at) values (:pipeline_id, '-infinity') on conflict do nothing"
+    "insert into stage_total_folds (pipeline_id, at) values (:pipeline_id, '-infinity') "
+    "on conflict do nothing"
 )
 # One statement, and so one snapshot: a change that it does not take away is in none of its figures.
 _FOLD: Final = sa.text(f"""
@@ -103,8 +105,9 @@ part (stage_id, currency, cards, amount, breached) as ({_PARTS.format(of=":pipel
 insert into stage_totals as t (pipeline_id, stage_id, currency, cards, amount, breached)
 select :pipeline_id, stage_id, currency, sum(cards), sum(amount), sum(breached) from part group by 2, 3
 on conflict (stage_id, currency) do update
-set cards = t.cards + excluded.cards, amount = t.amount + excluded.amount, breached = t.breached + excluded.breached
-""")
+set cards = t.cards + excluded.cards, amount = t.amount + excluded.amount,
+    breached = t.breached + excluded.breached
+""")  # noqa: S608
 _FOLDED: Final = sa.text("update stage_total_folds set at = :at where pipeline_id = :pipeline_id")
 
 Rows = Sequence[Row[*tuple[Any, ...]]]

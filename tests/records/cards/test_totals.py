@@ -30,9 +30,9 @@ third: {}
 CHANGES: tuple[Callable[[random.Random], dict[str, object]], ...] = (
     lambda chance: {"value_amount": Decimal(chance.randrange(1, 10**9)) / 100, "value_currency": "EUR"},
     lambda chance: {"value_amount": Decimal(chance.randrange(1, 1000)), "value_currency": "USD"},
-    lambda chance: {"value_amount": None, "value_currency": None},
+    lambda _: {"value_amount": None, "value_currency": None},
     lambda chance: {"sla_due_at": now() + timedelta(hours=chance.randrange(-90, 90))},
-    lambda chance: {"sla_due_at": None},
+    lambda _: {"sla_due_at": None},
     lambda chance: {"is_paused": chance.random() < 0.5},
     lambda chance: {"archived_at": now() if chance.random() < 0.5 else None},
     lambda chance: {"title": f"Renamed {chance.random()}"},
