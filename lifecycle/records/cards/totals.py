@@ -60,7 +60,7 @@ class StageTotalChange(Model):
 
 
 # Put together from the constants below and nothing else. `_FAR` stands for no deadline, as in the index
-# ix_cards_due. After a clock was set back the reader takes away what falls due between its moment and the fold's.
+# ix_cards_due. After a clock was set back the reader takes away what falls due from its moment to the fold.
 _FAR: Final = "'9999-12-31 00:00:00+00'::timestamptz"
 _SINCE: Final = "coalesce((select at from stage_total_folds where pipeline_id = {of}), '-infinity')"
 _FELL_DUE: Final = f"""
