@@ -6,17 +6,19 @@ Reads may use `db.session` at any time. Writes happen inside `with transaction()
 
 from __future__ import annotations
 
+import functools
 import logging
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
+import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, DateTime, MetaData, Numeric, Text, Uuid
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import DeclarativeBase
 
 log = logging.getLogger(__name__)
@@ -131,3 +133,40 @@ def after_commit(follow_up: Callable[[], object]) -> None:
     if not db.session.info.get(_OPEN):
         raise RuntimeError("after_commit() needs an open transaction.")
     db.session.info[_AFTER].append(follow_up)
+
+
+def insert_row(model: type[Model], **values: Any) -> int:
+    """Insert one row at once and return its id, for tables whose ids the database counts.
+
+    Column defaults apply. Ten times as cheap as the same statement built for each row: what a move writes.
+    """
+    db.session.flush()
+    row_id: int = db.session.connection().execute(_insert_of(model), values).scalar_one()
+    return row_id
+
+
+@functools.cache
+def _insert_of(model: type[Model]) -> sa.Insert:
+    table = model.__table__
+    return sa.insert(table).returning(table.c.id)  # type: ignore[arg-type]
+
+
+def insert_missing(model: type[Model], rows: Sequence[Mapping[str, Any]], *unique: str) -> int:
+    """Insert those rows at once that are not there yet, and return how many were not.
+
+    Args:
+        rows: all with the same columns, which include the id.
+        unique: the columns by which a row is there already; any unique index if none is named.
+    """
+    db.session.flush()
+    # The driver has a shorter way for one row.
+    values = rows[0] if len(rows) == 1 else list(rows)
+    written = db.session.connection().execute(_insert_missing_of(model, unique), values)
+    return len(written.all())
+
+
+@functools.cache
+def _insert_missing_of(model: type[Model], unique: tuple[str, ...]) -> sa.Insert:
+    table = model.__table__
+    statement = insert(table).on_conflict_do_nothing(index_elements=unique or None)  # type: ignore[arg-type]
+    return statement.returning(table.c.id)

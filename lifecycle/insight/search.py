@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, true, union
+from sqlalchemy import ColumnElement, Select, Subquery, func, or_, select, true, union
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import SQLColumnExpression
 
@@ -25,6 +25,7 @@ from lifecycle.work.attachments.models import Attachment
 from lifecycle.work.client_requests.models import ClientRequest
 
 _SIFTED = 2_000
+_BEST_ACCOUNTS = 50
 
 
 @dataclass(frozen=True)
@@ -162,14 +163,7 @@ def contacts_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]
 def cards_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:
     """Return the query for cards with each of `words` in the title or the account's name."""
     archived = Card.archived_at.is_not(None)
-    # The longest word finds the candidates through either index; the others only sift them.
-    anchor = max(words, key=len)
-    candidates = union(
-        select(Card.id).where(contains_word(Card.title, anchor)),
-        select(Card.id)
-        .join(Account, Account.id == Card.account_id)
-        .where(contains_word(Account.name, anchor)),
-    ).subquery()
+    candidates = union(*(select(found.c.id) for found in _card_candidates(words))).subquery()
     return (
         select(
             Card.id,
@@ -186,13 +180,41 @@ def cards_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:
         .join(Account, Account.id == Card.account_id)
         .join(Stage, Stage.id == Card.stage_id)
         .join(Pipeline, Pipeline.id == Card.pipeline_id)
+        .order_by(archived, (Stage.kind != "open"), *_best_first(Card.title, words), Card.id)
+        .limit(limit)
+    )
+
+
+def _card_candidates(words: Sequence[str]) -> list[Subquery]:
+    """Return the cards to put in order: what a common word finds is too much to compare all of it.
+
+    The cards of the best accounts with all of the words in the name; and of cards with the words in title
+    and account's name together, the latest. The longest word finds them through either index.
+    """
+    anchor = max(words, key=len)
+    best = accounts_query(words, _BEST_ACCOUNTS).subquery()
+    both = (
+        select(Card.id)
+        .join(Account, Account.id == Card.account_id)
         .where(
             Card.withdrawn_at.is_(None),
             *(or_(contains_word(Card.title, w), contains_word(Account.name, w)) for w in words),
         )
-        .order_by(archived, (Stage.kind != "open"), *_best_first(Card.title, words), Card.id)
-        .limit(limit)
+        .order_by(Card.id.desc())
+        .limit(_SIFTED)
     )
+    found = [
+        select(Card.id)
+        .join(best, best.c.id == Card.account_id)
+        .where(Card.withdrawn_at.is_(None))
+        .limit(_SIFTED),
+        both.where(contains_word(Card.title, anchor)),
+    ]
+    if len(words) > 1:
+        # Where the title has none of the words, the account has all of them and was found above.
+        in_title = or_(*(contains_word(Card.title, word) for word in words if word != anchor))
+        found.append(both.where(contains_word(Account.name, anchor), in_title))
+    return [each.subquery() for each in found]
 
 
 def documents_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:

@@ -6,15 +6,20 @@ import uuid
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import sqlalchemy as sa
 from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response as BaseResponse
 
 from lifecycle.core.db import db
 from lifecycle.extensions import login_manager
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.models import User
+
+# Every request asks this, so it is built once, and the departments come along.
+_USER = sa.select(User).options(joinedload(User.departments)).where(User.id == sa.bindparam("id"))
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -59,7 +64,7 @@ def log_in_address() -> str:
 def _load_user(session_id: str) -> User | None:
     user_id, _, epoch = session_id.partition(":")
     try:
-        user = db.session.get(User, uuid.UUID(user_id))
+        user = db.session.scalars(_USER, {"id": uuid.UUID(user_id)}).unique().one_or_none()
     except ValueError:
         return None
     if user is None or not user.is_active or str(user.session_epoch) != epoch:

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from lifecycle.core.clock import is_pretending
-from lifecycle.core.db import db
+from lifecycle.core.db import db, insert_row
 from lifecycle.core.errors import Invalid
 from lifecycle.governance.cards.change import touch_card
 from lifecycle.governance.cards.edit import record_card_event, set_fields
@@ -133,23 +133,19 @@ def _keep_report(
     results: list[Any] = report.as_evidence()
     if way.refusal:
         results.append({"check": "way", "type": "way", "state": "blocked", "sentence": way.refusal})
-    report_id: int = db.session.execute(
-        insert(GateReport)
-        .values(
-            at=at,
-            card_id=subject.card.id,
-            from_visit_id=subject.visit.id,
-            to_stage_id=stage_id,
-            revision_id=subject.card.revision_id,
-            actor_id=actor.user_id,
-            channel=channel,
-            edge_kind=way.kind,
-            outcome="passed" if passed else "blocked",
-            results=results,
-        )
-        .returning(GateReport.id)
-    ).scalar_one()
-    return report_id
+    return insert_row(
+        GateReport,
+        at=at,
+        card_id=subject.card.id,
+        from_visit_id=subject.visit.id,
+        to_stage_id=stage_id,
+        revision_id=subject.card.revision_id,
+        actor_id=actor.user_id,
+        channel=channel,
+        edge_kind=way.kind,
+        outcome="passed" if passed else "blocked",
+        results=results,
+    )
 
 
 def _stage_row(subject: Subject, key: str) -> Stage:

@@ -6,10 +6,10 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from lifecycle.core.clock import now
-from lifecycle.core.db import db
+from lifecycle.core.db import db, insert_row
 from lifecycle.core.ids import new_id
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import StageDef
@@ -84,29 +84,25 @@ def open_visit(
     continues_visit_id: int | None = None,
 ) -> int:
     """Write a new open visit and return its id."""
-    visit_id: int = db.session.execute(
-        insert(StageVisit)
-        .values(
-            card_id=card_id,
-            number=number,
-            stage_id=stage_id,
-            revision_id=revision_id,
-            owner_id=owner_id,
-            department_key=department,
-            entered_at=at,
-            entered_by=actor.user_id,
-            entered_channel=channel,
-            entered_by_edge=edge,
-            entered_reason=reason,
-            answers=answers or {},
-            gate_report_id=gate_report_id,
-            continues_visit_id=continues_visit_id,
-            is_imported=False,
-            sla_due_at=due_at,
-        )
-        .returning(StageVisit.id)
-    ).scalar_one()
-    return visit_id
+    return insert_row(
+        StageVisit,
+        card_id=card_id,
+        number=number,
+        stage_id=stage_id,
+        revision_id=revision_id,
+        owner_id=owner_id,
+        department_key=department,
+        entered_at=at,
+        entered_by=actor.user_id,
+        entered_channel=channel,
+        entered_by_edge=edge,
+        entered_reason=reason,
+        answers=answers or {},
+        gate_report_id=gate_report_id,
+        continues_visit_id=continues_visit_id,
+        is_imported=False,
+        sla_due_at=due_at,
+    )
 
 
 def stand_in(subject: Subject, stage: StageDef, stage_id: int, visit_id: int, at: datetime) -> None:

@@ -10,10 +10,9 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from lifecycle.core.clock import now
-from lifecycle.core.db import db
+from lifecycle.core.db import db, insert_missing
 from lifecycle.core.expressions import ExpressionError
 from lifecycle.core.ids import new_id
 from lifecycle.core.queue import URGENT, enqueue_after_commit
@@ -127,16 +126,11 @@ def set_off(
         rows.append(_row(subject, rule, cause, event, kind, actor, undo_until, problem))
     if not rows:
         return 0
-    written = db.session.scalars(
-        insert(RuleFiring)
-        .values(rows)
-        .on_conflict_do_nothing(index_elements=["card_id", "rule_key", "cause"])
-        .returning(RuleFiring.id)
-    ).all()
+    written = insert_missing(RuleFiring, rows, "card_id", "rule_key", "cause")
     if any(row["next_attempt_at"] <= now() for row in rows) and not db.session.info.get(_QUEUED):
         enqueue_after_commit(URGENT, _PERFORM)
         db.session.info[_QUEUED] = True
-    return len(written)
+    return written
 
 
 def _row(

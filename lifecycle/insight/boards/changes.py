@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 OVERLAP = 10.0
 _KEPT = 900.0
-_EVERY = 0.5
+_EVERY = 0.25
 _IDLE_AFTER = 30.0
 _READ = sa.text(
     "select id, pipeline_id, card_id, actor_id, extract(epoch from at)::float8 as at, "
@@ -45,7 +45,7 @@ class Change:
 
 
 class ChangeReader:
-    """Keeps the last quarter of an hour of changes in memory, read twice a second while anybody polls."""
+    """Keeps a quarter of an hour of changes in memory, read four times a second while anybody polls."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

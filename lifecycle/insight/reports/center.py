@@ -149,7 +149,7 @@ def _boards(at: datetime) -> dict[int, BoardNow]:
     waiting = dict(
         db.session.execute(
             sa.select(Card.stage_id, sa.func.count())
-            .where(Card.waiting_on_client.is_(True), Card.archived_at.is_(None))
+            .where(Card.waiting_on_client, Card.archived_at.is_(None))
             .group_by(Card.stage_id)
         ).all()
     )

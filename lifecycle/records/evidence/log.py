@@ -27,6 +27,21 @@ _PENDING = "lifecycle.pending_events"
 FORMAT = 1
 _MANY = 50
 
+# Every change of anything runs these, so they are built once.
+_events, _heads = Event.__table__, EvidenceChain.__table__
+_INSERT = insert(_events)  # type: ignore[arg-type]
+_MOVE_HEAD = (
+    update(_heads)  # type: ignore[arg-type]
+    .where(_heads.c.id == bindparam("chain_id"))
+    .values(head_seq=bindparam("seq"), head_hash=bindparam("digest"))
+)
+_LOCK = (
+    select(_heads.c.id, _heads.c.key, _heads.c.head_seq, _heads.c.head_hash)
+    .where(_heads.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(_heads.c.key)
+    .with_for_update()
+)
+
 
 @dataclass
 class _Pending:
@@ -112,14 +127,11 @@ def _append_pending() -> None:
         chain.seq += 1
         chain.hash = digest
     if len(rows) < _MANY:
-        db.session.execute(insert(Event).execution_options(render_nulls=True), rows)
+        db.session.connection().execute(_INSERT, rows)
     else:
         copy_rows(Event, rows)
-    heads = EvidenceChain.__table__
     db.session.connection().execute(
-        update(heads)  # type: ignore[arg-type]
-        .where(heads.c.id == bindparam("chain_id"))
-        .values(head_seq=bindparam("seq"), head_hash=bindparam("digest")),
+        _MOVE_HEAD,
         [{"chain_id": chain.id, "seq": chain.seq, "digest": chain.hash} for chain in chains.values()],
     )
 
@@ -147,12 +159,7 @@ def _locked_chains(keys: set[str]) -> dict[str, _Head]:
 
 
 def _lock(keys: list[str]) -> dict[str, _Head]:
-    rows = db.session.execute(
-        select(EvidenceChain.id, EvidenceChain.key, EvidenceChain.head_seq, EvidenceChain.head_hash)
-        .where(EvidenceChain.key.in_(keys))
-        .order_by(EvidenceChain.key)
-        .with_for_update()
-    )
+    rows = db.session.connection().execute(_LOCK, {"keys": keys})
     return {row.key: _Head(row.id, row.key, row.head_seq, bytes(row.head_hash)) for row in rows}
 
 

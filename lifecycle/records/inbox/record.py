@@ -8,10 +8,9 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from lifecycle.core.clock import now
-from lifecycle.core.db import db
+from lifecycle.core.db import db, insert_missing
 from lifecycle.core.ids import new_id
 from lifecycle.core.text import one_line
 from lifecycle.records.inbox.models import Notice
@@ -54,10 +53,7 @@ def tell(
     ]
     if not rows:
         return 0
-    told = db.session.scalars(
-        insert(Notice).values(rows).on_conflict_do_nothing(index_elements=["cause"]).returning(Notice.id)
-    )
-    return len(told.all())
+    return insert_missing(Notice, rows, "cause")
 
 
 def mark_read(user_id: uuid.UUID, notice_ids: Iterable[uuid.UUID] | None = None) -> None:

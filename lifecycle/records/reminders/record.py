@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy.dialects.postgresql import insert
-
 from lifecycle.core.clock import is_pretending, now
-from lifecycle.core.db import db
+from lifecycle.core.db import insert_missing
 from lifecycle.core.ids import new_id
 from lifecycle.records.reminders.models import Reminder
 
@@ -51,4 +49,4 @@ def plan_reminders(card_id: uuid.UUID, plans: Sequence[Plan]) -> None:
         }
         for plan in ahead
     ]
-    db.session.execute(insert(Reminder).values(rows).on_conflict_do_nothing())
+    insert_missing(Reminder, rows)

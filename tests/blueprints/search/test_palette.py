@@ -119,7 +119,7 @@ def test_p4_it_costs_the_same_statements_whatever_is_found(
                 caller.get(f"{PALETTE}?{query}", "htmx")
             counts.add((query[0], len(sent)))
     # The user and their departments, the boards; and five searches, or two kinds of things seen.
-    assert counts == {("q", 8), ("s", 5)}
+    assert counts == {("q", 7), ("s", 4)}
 
 
 def test_p4_without_a_script_its_button_leads_to_the_search_page(caller: Caller) -> None:

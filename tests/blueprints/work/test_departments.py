@@ -237,7 +237,7 @@ def test_it_costs_the_same_statements_however_much_there_is(
                 assert caller.get(f"/work/departments/{department}").status_code == 200
             # The reader and their departments (2), the tabs, handoffs, clocks (2), tasks, cards without a
             # next action, client gates, the figures, and the bell.
-            assert len(sent) == 11, department
+            assert len(sent) == 10, department
 
 
 def test_long_sections_go_on_alone(app: Flask, ana: Person) -> None:
