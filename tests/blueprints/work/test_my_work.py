@@ -363,4 +363,4 @@ def test_it_costs_the_same_statements_however_much_there_is(
     assert len(sent) == 12
     with statements(app) as sent:
         assert caller.get("/work?only=tasks").status_code == 200
-    assert len(sent) == 5
+    assert len(sent) == 4
