@@ -12,7 +12,7 @@ from sqlalchemy import select
 from lifecycle.core.db import db
 from lifecycle.insight.reports.scope import DIMENSIONS, NONE, Scope
 from lifecycle.insight.reports.stays import fetch
-from lifecycle.insight.reports.velocity import CYCLE_ENDS
+from lifecycle.insight.reports.velocity import CYCLES_OF_ALL
 from lifecycle.records.people.models import User
 
 GROUPS: Final = {**{key: label for key, (label, _) in DIMENSIONS.items()}, "month": "Month of first entry"}
@@ -62,7 +62,7 @@ def read_groups(scope: Scope, by: str) -> list[Group]:
     rows = fetch(
         scope,
         # One aggregate a card: joining two would be a loop over a loop, whatever the statistics say.
-        CYCLE_ENDS
+        CYCLES_OF_ALL
         + f""", begun as (
             select e.card_id, min(e.began_at) as began_at,
                    max(extract(epoch from e.ended_at - e.began_at)) filter (

@@ -44,8 +44,14 @@ CYCLES: Final = """
 numbered as (
     select s.*, count(*) filter (where s.entered_by_edge = 'reactivation')
                 over (partition by s.card_id order by s.number) as cycle
-    from stays s
+    from stays s{where}
 )"""
+
+# Nothing else has a cycle that ended, and most cards are open.
+CLOSED_ONCE: Final = """
+    where s.card_id in (
+        select shut.card_id from stage_visits shut join stages closed_stage on closed_stage.id = shut.stage_id
+        where closed_stage.pipeline_id = :pipeline and closed_stage.kind <> 'open')"""
 
 
 def fetch(scope: Scope, query: str, **parameters: Any) -> Rows:

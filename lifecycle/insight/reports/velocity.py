@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from lifecycle.insight.reports.scope import Scope
-from lifecycle.insight.reports.stays import CYCLES, fetch
+from lifecycle.insight.reports.stays import CLOSED_ONCE, CYCLES, fetch
 
 _DAY: Final = 86400.0
 NO_FIGURE: Final = "\u2013"
@@ -139,15 +139,18 @@ _STANDING: Final = """
  where s.left_at is null and c.archived_at is null group by 1"""
 
 # A cycle is closed when its last stay is in a closed stage; it ended when that stay began.
-CYCLE_ENDS: Final = (
-    ", "
-    + CYCLES.strip()
-    + """, ended as (
+_ENDED: Final = """, ended as (
     select n.card_id, n.cycle, min(n.entered_at) as began_at,
            (array_agg(n.entered_at order by n.number desc))[1] as ended_at,
            (array_agg(n.stage_id order by n.number desc))[1] as stage_id, bool_or(n.is_undated) as is_undated
     from numbered n group by 1, 2
-), closed as (
+)"""
+CYCLES_OF_ALL: Final = ", " + CYCLES.strip().format(where="") + _ENDED
+CYCLE_ENDS: Final = (
+    ", "
+    + CYCLES.strip().format(where=CLOSED_ONCE)
+    + _ENDED
+    + """, closed as (
     select e.*, st.kind from ended e join stages st on st.id = e.stage_id
     where st.kind <> 'open' and not e.is_undated and e.ended_at >= :start and e.ended_at < :end
 )"""
