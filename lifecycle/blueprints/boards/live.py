@@ -11,6 +11,7 @@ from lifecycle.core.db import db
 from lifecycle.insight.boards.board import find_board, read_touched
 from lifecycle.insight.boards.changes import Change, ChangeReader
 from lifecycle.insight.boards.filters import BoardFilter
+from lifecycle.insight.boards.lanes import lane_kind, lane_of
 from lifecycle.records.people.models import User
 from lifecycle.web.access import has_session, public
 from lifecycle.web.htmx import render_fragment
@@ -52,8 +53,13 @@ def _tell(slug: str, changes: list[Change], cursor: str) -> ResponseReturnValue:
         reader_id(),
         reader_zone(),
     )
+    by = request.args.get("by")
     faces = [
-        (face.moved_by(names.get(movers[face.id]) if movers[face.id] != reader_id() else None), before)
+        (
+            face.moved_by(names.get(movers[face.id]) if movers[face.id] != reader_id() else None),
+            before,
+            lane_of(face, lane_kind(by)) if by else None,
+        )
         for face, before in touched.faces
     ]
     response = render_fragment("boards/changes.html", touched=touched, faces=faces, slug=slug)

@@ -99,8 +99,8 @@ def find_board(slug: str) -> BoardIdentity:
 def read_board(identity: BoardIdentity, narrowed: BoardFilter, reader: uuid.UUID, zone: ZoneInfo) -> Board:
     """Return the board with the first cards of every column. Three queries, four if narrowed with a limit."""
     at = now()
-    columns = _empty_columns(identity, reader)
-    _fill_totals(identity, columns, narrowed, at)
+    columns = empty_columns(identity, reader)
+    fill_totals(identity, columns, narrowed, at)
     # A folded column brings its cards along when it is unfolded.
     unfolded = [stage_id for stage_id, column in columns.items() if not column.collapsed]
     for row in first_cards(unfolded, narrowed, at, CARDS_A_PAGE):
@@ -148,8 +148,8 @@ def read_touched(
 ) -> Touched:
     """Return the present faces of changed cards and the headers of the stages named. Four queries."""
     at = now()
-    columns = _empty_columns(identity, reader)
-    _fill_totals(identity, columns, narrowed, at)
+    columns = empty_columns(identity, reader)
+    fill_totals(identity, columns, narrowed, at)
     rows = faces_of(identity.pipeline.id, card_ids, narrowed, at)
     following = next_in_column(rows, narrowed, at)
     wanted = set(stage_keys)
@@ -160,7 +160,8 @@ def read_touched(
     )
 
 
-def _empty_columns(identity: BoardIdentity, reader: uuid.UUID) -> dict[int, Column]:
+def empty_columns(identity: BoardIdentity, reader: uuid.UUID) -> dict[int, Column]:
+    """Return a board's columns by the stage's id, as the reader folded them, without cards. One query."""
     folded = collapsed_stages(reader, [stage.id for stage in identity.stages])
     columns = {}
     for stage in identity.stages:
@@ -180,9 +181,10 @@ def _empty_columns(identity: BoardIdentity, reader: uuid.UUID) -> dict[int, Colu
     return columns
 
 
-def _fill_totals(
+def fill_totals(
     identity: BoardIdentity, columns: dict[int, Column], narrowed: BoardFilter, at: datetime
 ) -> None:
+    """Count what stands in the columns and what it is worth. One query, two if narrowed with a limit."""
     for row in totals_by_stage(identity.pipeline.id, narrowed, at):
         column = columns[row.stage_id]
         column.count += row.cards

@@ -59,6 +59,9 @@ class CardFace:
     client_status: str | None = None
     moved_by_initials: str | None = None
     order: int = 0
+    account_id: uuid.UUID | None = None
+    owner_id: uuid.UUID | None = None
+    segment: str = ""
 
     def moved_by(self, name: str | None) -> CardFace:
         """Return the face with the mark of who moved it."""
@@ -138,6 +141,9 @@ def card_face(row: Row[*tuple[Any, ...]], at: datetime, zone: ZoneInfo) -> CardF
         waiting_on_client=row.waiting_on_client,
         client_status=CLIENT_WORDS.get(row.client_status or ""),
         order=row.board_order,
+        account_id=row.account_id,
+        owner_id=row.owner_id,
+        segment=row.segment or "",
     )
 
 

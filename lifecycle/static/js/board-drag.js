@@ -3,7 +3,7 @@
 import htmx from 'htmx.org'
 import Sortable from 'sortablejs'
 import { announce } from './announce.js'
-import { nameOf, release } from './board-place.js'
+import { listOf, nameOf, release } from './board-place.js'
 import { icon } from './icon.js'
 import { fly } from './motion.js'
 import { notify } from './notices.js'
@@ -87,9 +87,10 @@ async function askTargets(lift) {
 function light(lift, targets) {
   const byStage = new Map(targets.map((target) => [target.stage, target]))
   const open = []
+  const lane = lift.card.closest('.lane')
   for (const element of places()) {
     const stage = stageOf(element)
-    if (stage === lift.home) continue
+    if (stage === lift.home || (lane && element.closest('.lane') && element.closest('.lane') !== lane)) continue
     const target = byStage.get(stage) ?? { stage, state: 'forbidden', unmet: 0, says: '' }
     const state = STATES[target.state] ?? STATES.forbidden
     element.classList.add(state.look)
@@ -178,7 +179,7 @@ async function send(lift, stage) {
   board().classList.add('is-saving')
   setSorting(false)
   card.setAttribute('aria-busy', 'true')
-  const list = document.getElementById(`column-cards-${stage}`)
+  const list = listOf(stage, undefined, card)
   if (list.checkVisibility()) {
     list.prepend(card)
     list.scrollTop = 0

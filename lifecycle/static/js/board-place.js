@@ -41,14 +41,14 @@ export function release() {
 }
 
 function placeCard(template) {
-  const { stage, before, version, card: cardId } = template.dataset
+  const { stage, before, version, lane, card: cardId } = template.dataset
   const fresh = document.importNode(template.content, true).querySelector('.card')
   if (!fresh) return null
   const old = document.getElementById(fresh.id)
-  const list = document.getElementById(`column-cards-${stage}`)
+  const list = listOf(stage, lane, old)
   if (old) {
     if (Number(version) < Number(old.dataset.version)) return null
-    const there = old.dataset.version === version && old.closest('.column')?.dataset.stage === stage
+    const there = old.dataset.version === version && (list ? list.contains(old) : false)
     if (there && old.getAttribute('aria-busy') !== 'true' && old.innerHTML === fresh.innerHTML) return null
   }
   if (!list) {
@@ -68,6 +68,14 @@ function placeCard(template) {
   const column = list.closest('.column')
   if (focused) fresh.scrollIntoView({ block: 'nearest', inline: 'nearest' })
   return `${nameOf(fresh)} moved to ${column.dataset.name}`
+}
+
+// On a board in lanes a card stands where its lane crosses the stage; an answer that names no lane leaves it in its own.
+export function listOf(stage, lane, card) {
+  const lanes = document.querySelectorAll('#board .lane')
+  if (!lanes.length) return document.getElementById(`column-cards-${stage}`)
+  const own = lane === undefined ? card?.closest('.lane') : [...lanes].find((each) => each.dataset.lane === lane)
+  return own?.querySelector(`[data-stage="${CSS.escape(stage)}"] > .column-cards`) ?? null
 }
 
 // A card that follows one not loaded yet stands last among the loaded ones, where it is seen.
