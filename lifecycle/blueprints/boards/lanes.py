@@ -6,6 +6,7 @@ from flask import current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.boards import boards
+from lifecycle.core.db import one_moment
 from lifecycle.insight.boards.board import find_board
 from lifecycle.insight.boards.directory import list_people
 from lifecycle.insight.boards.filters import BoardFilter
@@ -23,7 +24,8 @@ def show_lanes(slug: str) -> ResponseReturnValue:
     by = lane_kind(request.args.get("by", ""))
     # The cursor first, as on the board itself.
     cursor = current_app.extensions["board_changes"].cursor(identity.pipeline.id)
-    board = read_lanes(identity, narrowed, by, reader_id(), reader_zone())
+    with one_moment():
+        board = read_lanes(identity, narrowed, by, reader_id(), reader_zone())
     actor = current_actor()
     return render_template(
         "boards/lanes.html",

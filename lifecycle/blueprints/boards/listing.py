@@ -9,6 +9,7 @@ from flask import Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.boards import boards
+from lifecycle.core.db import one_moment
 from lifecycle.exchange.exports.cards import cards_as_csv
 from lifecycle.insight.boards.board import BoardIdentity, find_board
 from lifecycle.insight.boards.directory import list_people
@@ -39,9 +40,9 @@ def show_list(slug: str) -> ResponseReturnValue:
     require(actor, "boards.read")
     identity = find_board(slug)
     listing = Listing.from_args(request.args, reader_id())
-    page = read_page(
-        identity, listing, request.args.get("after", ""), request.args.get("before", ""), reader_zone()
-    )
+    after, before = request.args.get("after", ""), request.args.get("before", "")
+    with one_moment():
+        page = read_page(identity, listing, after, before, reader_zone())
     return render_template(
         "boards/listing.html",
         identity=identity,

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
 from lifecycle.blueprints.boards import boards
-from lifecycle.core.db import db
+from lifecycle.core.db import db, one_moment
 from lifecycle.insight.boards.board import find_board, read_touched
 from lifecycle.insight.boards.changes import Change, ChangeReader
 from lifecycle.insight.boards.filters import BoardFilter
@@ -45,14 +45,10 @@ def _tell(slug: str, changes: list[Change], cursor: str) -> ResponseReturnValue:
     wanted = {actor for actor in movers.values() if actor}
     rows = db.session.execute(select(User.id, User.name).where(User.id.in_(wanted)))
     names: dict[object, str] = dict(rows.all())
-    touched = read_touched(
-        find_board(slug),
-        list(movers),
-        (),
-        BoardFilter.from_args(request.args, reader_id()),
-        reader_id(),
-        reader_zone(),
-    )
+    narrowed = BoardFilter.from_args(request.args, reader_id())
+    identity = find_board(slug)
+    with one_moment():
+        touched = read_touched(identity, list(movers), (), narrowed, reader_id(), reader_zone())
     by = request.args.get("by")
     faces = [
         (

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from lifecycle.blueprints.boards import boards
 from lifecycle.blueprints.boards.forms import QuickAddForm
-from lifecycle.core.db import db, transaction
+from lifecycle.core.db import db, one_moment, transaction
 from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.governance.cards.limits import StageFull, may_exceed
 from lifecycle.governance.moves.bulk import CardToMove, move_cards
@@ -53,11 +53,12 @@ def list_boards() -> ResponseReturnValue:
 @boards.get("/boards/<slug>")
 def show_board(slug: str) -> ResponseReturnValue:
     """Show a board, narrowed by the filter in the address."""
-    identity = find_board(slug)
     narrowed = BoardFilter.from_args(request.args, reader_id())
+    identity = find_board(slug)
     # The cursor first: what changes while the board is read comes again with the first poll.
     cursor = current_app.extensions["board_changes"].cursor(identity.pipeline.id)
-    board = read_board(identity, narrowed, reader_id(), reader_zone())
+    with one_moment():
+        board = read_board(identity, narrowed, reader_id(), reader_zone())
     actor = current_actor()
     return render_template(
         "boards/show.html",

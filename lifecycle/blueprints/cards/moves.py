@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from lifecycle.blueprints.cards import cards
 from lifecycle.blueprints.cards.answer import gate_fragment, wants_page
 from lifecycle.blueprints.cards.forms import MoveForm
-from lifecycle.core.db import transaction
+from lifecycle.core.db import one_moment, transaction
 from lifecycle.core.errors import Invalid
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.moves.move import move_card
@@ -75,14 +75,10 @@ def _moved(outcome: Moved) -> ResponseReturnValue:
         flash(said, "passed")
         return go_to(url_for("cards.show_card", card_id=outcome.card_id))
     subject = get_subject(outcome.card_id)
-    touched = read_touched(
-        find_board(subject.pipeline.slug),
-        [outcome.card_id],
-        (outcome.from_stage.key, outcome.to_stage.key),
-        BoardFilter(),
-        reader_id(),
-        reader_zone(),
-    )
+    identity = find_board(subject.pipeline.slug)
+    stages = (outcome.from_stage.key, outcome.to_stage.key)
+    with one_moment():
+        touched = read_touched(identity, [outcome.card_id], stages, BoardFilter(), reader_id(), reader_zone())
     return render_fragment(
         "cards/moved.html",
         outcome=outcome,

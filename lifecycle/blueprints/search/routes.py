@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.search import search
 from lifecycle.blueprints.search.places import list_places
+from lifecycle.core.db import one_moment
 from lifecycle.core.text import LONGEST_SEARCH, one_line
 from lifecycle.insight import search as finding
 from lifecycle.insight.boards.view import CLIENT_WORDS
@@ -28,11 +29,13 @@ def show_results() -> ResponseReturnValue:
     require(current_actor(), "accounts.read")
     query = _query()
     limit = IN_BOX if is_fragment_request() else ON_PAGE
+    with one_moment():
+        found = finding.search(query, limit)
     return render(
         "search/_results.html",
         "search/page.html",
         query=query,
-        found=finding.search(query, limit),
+        found=found,
         country_name=country_name,
         request_words=CLIENT_WORDS,
     )
