@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import sqlalchemy as sa
 from flask import Flask
 from redis import Redis
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -9,12 +12,14 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from lifecycle.blueprints import register_blueprints
 from lifecycle.config import Settings, sqlalchemy_url
 from lifecycle.core import clock
-from lifecycle.core.db import db
+from lifecycle.core.db import db, end_reading
 from lifecycle.extensions import babel, csrf, htmx, limiter, login_manager
 from lifecycle.insight.boards.changes import ChangeReader
 from lifecycle.records.mailer import mail
 from lifecycle.schema import METADATA
 from lifecycle.web import access, assets, errors, faces, formatting, localization, navigation, security
+
+STATEMENTS_KEPT = 400
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -32,6 +37,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     assert METADATA.tables, "the tables are declared before the session is bound"
     db.init_app(app)
+    # Runs before the extension closes the session: the last to be registered is the first to be run.
+    app.teardown_appcontext(_end_reading)
     mail.init_app(app)
     csrf.init_app(app)
     htmx.init_app(app)
@@ -45,8 +52,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     if count := settings.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     with app.app_context():
+        sa.event.listen(db.engine, "connect", _keep_prepared)
         app.extensions["board_changes"] = ChangeReader(db.engine)
     return app
+
+
+def _end_reading(error: BaseException | None) -> None:
+    if error is None:
+        end_reading()
+
+
+def _keep_prepared(connection: Any, _record: object) -> None:
+    # The driver keeps a hundred, and we have more: each would push out another that is wanted soon.
+    connection.prepared_max = STATEMENTS_KEPT
 
 
 def flask_config(settings: Settings) -> dict[str, object]:

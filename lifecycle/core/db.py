@@ -10,7 +10,7 @@ import functools
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -119,6 +119,22 @@ def one_moment() -> Iterator[None]:
         db.session.rollback()
         raise
     db.session.commit()
+
+
+def end_reading() -> None:
+    """End the transaction in which a request has only read, keeping the statements the driver has prepared.
+
+    A rollback would make it forget them all, and the database would plan every page's statements anew. What
+    was changed outside `transaction()` is rolled back all the same.
+    """
+    if not db.session.registry.has():
+        return
+    session = db.session()
+    is_clean = not (session.info.get(_OPEN) or session.new or session.dirty or session.deleted)
+    if is_clean and session.in_transaction():
+        # Of a database that went away the extension closes the session; there was nothing to lose.
+        with suppress(sa.exc.SQLAlchemyError):
+            session.commit()
 
 
 def before_commit(last_step: Callable[[], object]) -> None:

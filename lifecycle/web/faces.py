@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
-from flask import Flask, current_app
+from flask import Flask
+from jinja2 import Environment
 from markupsafe import Markup
 
 from lifecycle.insight.boards.view import CardFace
@@ -14,28 +16,19 @@ KEPT = 8192
 
 
 def init_app(app: Flask) -> None:
-    """Offer `face(card, sprite)` to templates."""
-    app.jinja_env.globals["face"] = face
+    """Offer `faces(cards, sprite)` to templates: the cards as components/card_face.html draws them."""
+    environment = app.jinja_env
+    # Who works on the templates wants to see them change.
+    draw = _draw if environment.auto_reload else lru_cache(maxsize=KEPT)(_draw)
+
+    def faces(cards: Iterable[CardFace], sprite: str) -> Markup:
+        # `sprite`, the address of the icons, is all that a face shows besides its card.
+        return Markup("").join([draw(environment, card, sprite) for card in cards])
+
+    environment.globals["faces"] = faces
 
 
-def face(card: CardFace, sprite: str) -> Markup:
-    """Return the face as drawn by components/card_face.html.
-
-    Args:
-        card: everything that the face shows, so an equal one looks the same to every reader.
-        sprite: address of the icons; it changes with them.
-    """
-    if current_app.jinja_env.auto_reload:
-        return _draw(card, sprite)
-    return _drawn(card, sprite)
-
-
-def _draw(card: CardFace, sprite: str) -> Markup:
+def _draw(environment: Environment, card: CardFace, sprite: str) -> Markup:
     # The module of a template is built once, so this costs no more than a macro imported by a page.
-    drawn: Markup = current_app.jinja_env.get_template("components/card_face.html").module.card_face(  # type: ignore[attr-defined]
-        card, sprite
-    )
+    drawn: Markup = environment.get_template("components/card_face.html").module.card_face(card, sprite)  # type: ignore[attr-defined]
     return drawn
-
-
-_drawn = lru_cache(maxsize=KEPT)(_draw)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row
@@ -29,9 +30,11 @@ CLIENT_WORDS = {
 }
 
 
-@dataclass(frozen=True)
-class CardFace:
-    """The face of a card; see templates/components/card_face.html."""
+class CardFace(NamedTuple):
+    """The face of a card; see templates/components/card_face.html.
+
+    A tuple, because a board makes hundreds and looks each up among those drawn before (web/faces.py).
+    """
 
     id: uuid.UUID
     visit_id: int
@@ -65,7 +68,39 @@ class CardFace:
 
     def moved_by(self, name: str | None) -> CardFace:
         """Return the face with the mark of who moved it."""
-        return replace(self, moved_by_initials=initials(name) if name else None)
+        return self._replace(moved_by_initials=initials(name) if name else None)
+
+
+class FaceRow(NamedTuple):
+    """What the board's queries select for a face, in this order."""
+
+    id: uuid.UUID
+    visit_id: int
+    version: int
+    stage_id: int
+    revision_id: int
+    account_id: uuid.UUID
+    owner_id: uuid.UUID
+    title: str
+    value_amount: Decimal | None
+    value_currency: str | None
+    sla_due_at: datetime | None
+    is_paused: bool
+    waiting_on_client: bool
+    client_status: str | None
+    gate_passed: int
+    gate_total: int
+    next_action: str | None
+    next_action_due_at: datetime | None
+    board_order: int
+    created_at: datetime
+    stage_key: str
+    pipeline_key: str
+    account_name: str
+    segment: str | None
+    owner_name: str
+    entered_at: datetime
+    is_imported: bool
 
 
 @dataclass
@@ -108,42 +143,43 @@ class Column:
 
 
 def card_face(row: Row[*tuple[Any, ...]], at: datetime, zone: ZoneInfo) -> CardFace:
-    """Return the face of one row of `queries.CARD_COLUMNS`."""
-    playbook = of_revision(row.revision_id)
-    stage = stage_of(playbook.pipeline(row.pipeline_key), row.stage_key)
-    start = clock_start(row.entered_at, row.created_at, is_imported=row.is_imported)
-    clock = view(playbook, stage, start, row.sla_due_at, at, paused=row.is_paused)
-    action_state, action_label = _next_action(row, stage.is_open, at, zone)
+    """Return the face of one row of `queries.faces`."""
+    face = FaceRow(*row[: len(FaceRow._fields)])
+    playbook = of_revision(face.revision_id)
+    stage = stage_of(playbook.pipeline(face.pipeline_key), face.stage_key)
+    start = clock_start(face.entered_at, face.created_at, is_imported=face.is_imported)
+    clock = view(playbook, stage, start, face.sla_due_at, at, paused=face.is_paused)
+    action_state, action_label = _next_action(face, stage.is_open, at, zone)
     return CardFace(
-        id=row.id,
-        visit_id=row.visit_id,
-        version=row.version,
-        stage_key=row.stage_key,
-        account_name=row.account_name,
-        account_url=f"/accounts/{row.account_id}",
-        title=row.title,
-        url=f"/cards/{row.id}",
-        value=row.value_amount,
-        currency=row.value_currency,
-        owner_name=row.owner_name,
-        owner_initials=initials(row.owner_name),
+        id=face.id,
+        visit_id=face.visit_id,
+        version=face.version,
+        stage_key=face.stage_key,
+        account_name=face.account_name,
+        account_url=f"/accounts/{face.account_id}",
+        title=face.title,
+        url=f"/cards/{face.id}",
+        value=face.value_amount,
+        currency=face.value_currency,
+        owner_name=face.owner_name,
+        owner_initials=initials(face.owner_name),
         sla_state=clock.state,
         # As fine as the ring can show, so that a face stays the same for a while.
         sla_fraction=round(clock.fraction, 2),
         sla_label=sla_label(clock),
-        age_label=short_span(at - row.entered_at),
-        gate_passed=row.gate_passed,
-        gate_total=row.gate_total if stage.is_open else 0,
-        gate_blocked=row.gate_total - row.gate_passed,
-        next_action=row.next_action,
+        age_label=short_span(at - face.entered_at),
+        gate_passed=face.gate_passed,
+        gate_total=face.gate_total if stage.is_open else 0,
+        gate_blocked=face.gate_total - face.gate_passed,
+        next_action=face.next_action,
         next_action_due_label=action_label,
         next_action_state=action_state,
-        waiting_on_client=row.waiting_on_client,
-        client_status=CLIENT_WORDS.get(row.client_status or ""),
-        order=row.board_order,
-        account_id=row.account_id,
-        owner_id=row.owner_id,
-        segment=row.segment or "",
+        waiting_on_client=face.waiting_on_client,
+        client_status=CLIENT_WORDS.get(face.client_status or ""),
+        order=face.board_order,
+        account_id=face.account_id,
+        owner_id=face.owner_id,
+        segment=face.segment or "",
     )
 
 
@@ -171,20 +207,26 @@ def short_span(length: timedelta) -> str:
     return f"{days // 30} mo" if days < 730 else f"{days // 365} y"
 
 
+@lru_cache(maxsize=4096)
 def initials(name: str) -> str:
     """Return up to two capital letters that stand for a name."""
     words = [word for word in name.split() if word[0].isalnum()]
     return "".join(word[0] for word in words[:1] + words[1:][-1:]).upper() or "?"
 
 
-def _next_action(row: Row[*tuple[Any, ...]], is_open: bool, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
+def _next_action(row: FaceRow, is_open: bool, at: datetime, zone: ZoneInfo) -> tuple[str, str]:
     if not is_open:
         return "ok", ""
     if not row.next_action or row.next_action_due_at is None:
         return "missing", ""
     due = row.next_action_due_at.astimezone(zone)
     today = at.astimezone(zone).date()
-    label = due.strftime("%-d %b") if due.year == today.year else due.strftime("%-d %b %Y")
+    label = _day(due.date(), today.year)
     if row.next_action_due_at < at:
         return "overdue", label
     return ("today", "Today") if due.date() == today else ("ok", label)
+
+
+@lru_cache(maxsize=4096)
+def _day(day: date, this_year: int) -> str:
+    return day.strftime("%-d %b") if day.year == this_year else day.strftime("%-d %b %Y")
