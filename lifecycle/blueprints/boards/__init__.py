@@ -6,4 +6,4 @@ from flask import Blueprint
 
 boards = Blueprint("boards", __name__)
 
-from lifecycle.blueprints.boards import lanes, listing, live, routes  # noqa: E402, F401  (they hang themselves on it)
+from lifecycle.blueprints.boards import lanes, listing, live, past, routes  # noqa: E402, F401  (they hang themselves on it)

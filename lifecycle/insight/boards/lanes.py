@@ -96,7 +96,13 @@ def read_lanes(
     shown = {id_: column for id_, column in columns.items() if not column.retired or column.count}
     rows = db.session.execute(_lanes(identity, narrowed, by, at)).all()
     lanes = [
-        Lane(_key(row.key), str(row.name), row.cards, row.breached, _cells(identity, narrowed, by, row.key))
+        Lane(
+            _key(row.key),
+            _name(identity, by, row.name),
+            row.cards,
+            row.breached,
+            _cells(identity, narrowed, by, row.key),
+        )
         for row in rows[:MOST_LANES]
     ]
     chosen = [row.key for row in rows[:MOST_LANES]]
@@ -189,6 +195,13 @@ def _cells(identity: BoardIdentity, narrowed: BoardFilter, by: str, key: Any) ->
         own = urlencode({by: str(key), "stage": stage.key} if key else {"stage": stage.key})
         cells[stage.key].all_url = f"{identity.url}/list?" + "&".join(part for part in (query, own) if part)
     return cells
+
+
+def _name(identity: BoardIdentity, by: str, name: str) -> str:
+    """Return what a lane is called: a segment as the playbook does."""
+    declared = identity.playbook.fields.get("segment") if by == "segment" else None
+    names = {option.key: option.name for option in declared.options} if declared else {}
+    return names.get(name, name)
 
 
 def _key(key: Any) -> str:

@@ -61,7 +61,8 @@ function found() {
   lost = null
 }
 
-if (board) {
+// A board at a past moment has nothing to wait for.
+if (board?.dataset.changesUrl) {
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') ask()
   })
