@@ -6,6 +6,7 @@ Each entry must bear being run too often: after a restart all of them run at onc
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from jobs import boards, outbox, people, reminders, rules
 from jobs.stopping import is_asked_to_stop, listen_for_signals, rest
 from lifecycle.app import create_app
+from lifecycle.core import heartbeat
 from lifecycle.core.db import db
 from lifecycle.core.locks import AdvisoryLock
 from lifecycle.core.queue import BULK, enqueue
@@ -55,6 +57,7 @@ SCHEDULE: tuple[Periodic, ...] = (
 )
 
 TICK = 1.0
+_BEAT = 5.0
 _LONGEST_WAIT = 10.0
 
 
@@ -68,6 +71,7 @@ class Scheduler:
         self._lock: sa.Connection | None = None
         self._wait = TICK
         self._is_away = False
+        self._beat_at = 0.0
 
     def run(self) -> None:
         """Run until asked to stop."""
@@ -77,6 +81,9 @@ class Scheduler:
                     self.tick()
                 rest(self._wait)
         finally:
+            if self._lock is not None:
+                with contextlib.suppress(RedisError):
+                    heartbeat.end(self._app.extensions["redis"], heartbeat.SCHEDULER)
             self._let_go()
 
     def tick(self) -> bool:
@@ -84,6 +91,7 @@ class Scheduler:
         try:
             is_ours = self._hold_lock()
             if is_ours:
+                self._beat()
                 self._do_due()
         except DBAPIError as error:
             self._back_off(error)
@@ -104,6 +112,15 @@ class Scheduler:
             return True
         connection.close()
         return False
+
+    def _beat(self) -> None:
+        """Say that a scheduler acts; one that only waits for the lock says nothing."""
+        if time.monotonic() < self._beat_at:
+            return
+        self._beat_at = time.monotonic() + _BEAT
+        # Whoever asks sees that Redis is away.
+        with contextlib.suppress(RedisError):
+            heartbeat.beat(self._app.extensions["redis"], heartbeat.SCHEDULER)
 
     def _do_due(self) -> None:
         for index, periodic in enumerate(self._schedule):

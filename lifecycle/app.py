@@ -15,6 +15,7 @@ from lifecycle.core import clock
 from lifecycle.core.db import db, end_reading
 from lifecycle.extensions import babel, csrf, htmx, limiter, login_manager
 from lifecycle.insight.boards.changes import ChangeReader
+from lifecycle.insight.health import HealthReader
 from lifecycle.records.mailer import mail
 from lifecycle.schema import METADATA
 from lifecycle.web import access, assets, errors, faces, formatting, localization, navigation, security
@@ -34,6 +35,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
     app.config.update(flask_config(settings))
     app.extensions["redis"] = Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
+
+    app.extensions["health"] = HealthReader(settings)
 
     assert METADATA.tables, "the tables are declared before the session is bound"
     db.init_app(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -9,9 +10,11 @@ import smtplib
 import socket
 import stat
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -48,16 +51,24 @@ def product() -> Iterator[Product]:
         assert not (data / "services.json").exists()
 
 
-def status(address: str) -> int:
-    with urllib.request.urlopen(address, timeout=10) as response:
-        return int(response.status)
+def readiness(product: Product) -> tuple[int, dict[str, Any]]:
+    """The answer's status, 0 without an answer, and what it says of each part."""
+    try:
+        with urllib.request.urlopen(f"{product.services['web']}/readyz", timeout=10) as response:
+            return int(response.status), json.load(response)
+    except urllib.error.HTTPError as refusal:
+        with refusal:
+            return refusal.code, json.load(refusal)
+    except OSError:
+        return 0, {"status": "no answer", "parts": {}}
 
 
 def is_ready(product: Product) -> bool:
-    try:
-        return status(f"{product.services['web']}/readyz") == 200
-    except OSError:
-        return False
+    return readiness(product)[0] == 200
+
+
+def is_whole(product: Product) -> bool:
+    return bool(readiness(product)[1]["status"] == "ready")
 
 
 def test_it_says_where_it_serves_exactly_once(product: Product) -> None:
@@ -128,6 +139,33 @@ def test_a_killed_database_comes_back_with_its_data(product: Product) -> None:
     assert "PostgreSQL was ended by SIGKILL; starting it again" in product.said
 
 
+def test_a_running_product_says_that_every_part_is_there(product: Product) -> None:
+    wait_until(lambda: is_whole(product), "every worker and the scheduler have given a sign of life")
+    parts = readiness(product)[1]["parts"]
+    assert {part["state"] for part in parts.values()} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("program", "part", "status"), [("postgres", "database", 503), ("valkey-server", "redis", 200)]
+)
+def test_a_part_that_hangs_is_named_within_seconds(
+    product: Product, program: str, part: str, status: int
+) -> None:
+    wait_until(lambda: is_whole(product), "the product is whole")
+    hung = product.child(program)
+    os.kill(hung, signal.SIGSTOP)
+    time.sleep(0.5)  # An answer is shared for a quarter of a second.
+    try:
+        began = time.monotonic()
+        code, said = readiness(product)
+        assert time.monotonic() - began < 6
+    finally:
+        os.kill(hung, signal.SIGCONT)
+    assert (code, said["parts"][part]["state"]) == (status, "down")
+    assert said["status"] == ("not ready" if status == 503 else "degraded")
+    wait_until(lambda: is_whole(product), "the product is whole again")
+
+
 def test_a_killed_queue_comes_back_with_its_data(product: Product) -> None:
     client = redis.Redis.from_url(product.services["redis"])
     client.set("kept", "still here")
@@ -137,7 +175,7 @@ def test_a_killed_queue_comes_back_with_its_data(product: Product) -> None:
     wait_until(
         lambda: product.child_or_none("valkey-server") not in (None, killed), "Valkey is started again"
     )
-    wait_until(lambda: is_ready(product), "the product is ready again")
+    wait_until(lambda: readiness(product)[1]["parts"]["redis"]["state"] == "ok", "the queue answers again")
     assert client.get("kept") == b"still here"
     client.delete("kept")
     client.close()

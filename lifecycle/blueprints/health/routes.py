@@ -1,15 +1,12 @@
-"""`/healthz` says the process lives; `/readyz` says that what it needs answers too."""
+"""`/healthz` says the process lives; `/readyz` says, part by part, whether it can serve and what is away."""
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from flask import current_app, jsonify
 from flask.typing import ResponseReturnValue
-from redis.exceptions import RedisError
-from sqlalchemy.exc import SQLAlchemyError
 
 from lifecycle.blueprints.health import health
-from lifecycle.core.db import db
+from lifecycle.insight.health import HealthReader
 from lifecycle.web.access import public
 
 
@@ -23,25 +20,11 @@ def show_liveness() -> ResponseReturnValue:
 @health.get("/readyz")
 @public
 def show_readiness() -> ResponseReturnValue:
-    """Answer 200 when database and queue answer, else 503 with the parts that do not.
+    """Answer 200 while pages can be served, else 503: without the database, or with an older schema.
 
-    A lost queue delays jobs and loses none, yet it is told: somebody should look.
+    A lost queue, worker or scheduler delays work and loses none: that is `degraded`, and pages are served.
     """
-    parts = {"database": _database_answers(), "queue": _queue_answers()}
-    ready = all(parts.values())
-    return jsonify(status="ready" if ready else "not ready", parts=parts), 200 if ready else 503
-
-
-def _database_answers() -> bool:
-    try:
-        db.session.execute(sa.text("select 1 from alembic_version"))
-    except SQLAlchemyError:
-        return False
-    return True
-
-
-def _queue_answers() -> bool:
-    try:
-        return bool(current_app.extensions["redis"].ping())
-    except RedisError:
-        return False
+    reader: HealthReader = current_app.extensions["health"]
+    found = reader.read()
+    parts = {part.name: part.as_json() for part in found.parts}
+    return jsonify(status=found.status, parts=parts), 200 if found.is_ready else 503
