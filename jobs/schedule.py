@@ -19,10 +19,11 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
 from jobs import boards, outbox, people, reminders, rules
-from jobs.stopping import is_asked_to_stop, listen_for_signals, rest
-from lifecycle.app import create_app
-from lifecycle.core import heartbeat
+from jobs.starting import start
+from jobs.stopping import is_asked_to_stop, rest
+from lifecycle.core import heartbeat, logs
 from lifecycle.core.db import db
+from lifecycle.core.ids import new_id
 from lifecycle.core.locks import AdvisoryLock
 from lifecycle.core.queue import BULK, enqueue
 
@@ -128,7 +129,8 @@ class Scheduler:
                 continue
             self._next[index] = time.monotonic() + periodic.every.total_seconds()
             try:
-                periodic.do()
+                with logs.within(job_id=f"periodic-{new_id().hex[-12:]}"):
+                    periodic.do()
             except DBAPIError as error:
                 if error.connection_invalidated:
                     # It was not done; it is due as soon as the database is back.
@@ -159,9 +161,7 @@ class Scheduler:
 
 def main() -> None:
     """Start from the command line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    listen_for_signals()
-    Scheduler(create_app()).run()
+    Scheduler(start()).run()
 
 
 if __name__ == "__main__":

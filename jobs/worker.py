@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import Any
 
 from flask import Flask
@@ -16,14 +17,17 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import SimpleWorker
 from rq.exceptions import StopRequested
+from rq.executions import Execution
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
 from jobs.queues import QUEUES
+from jobs.starting import start
 from jobs.stopping import ask_to_stop, is_asked_to_stop, listen_for_signals, rest
-from lifecycle.app import create_app
+from lifecycle.core import logs
 from lifecycle.core.killpoint import reach
+from lifecycle.core.queue import REQUEST_ID
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +55,24 @@ class Worker(SimpleWorker):
         with self._app.app_context():
             reach("between pop and start")
             super().execute_job(job, queue)
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        """Do a job; what it logs has its id, and that of the request that queued it."""
+        began = time.perf_counter()
+        with logs.within(job_id=job.id, request_id=job.meta.get(REQUEST_ID)):
+            is_done = bool(super().perform_job(job, queue, execution))
+            log.log(
+                logging.INFO if is_done else logging.ERROR,
+                "job",
+                extra={
+                    "function": job.func_name,
+                    "queue": queue.name,
+                    "attempt": (job.number_of_retries or 0) + 1,
+                    "outcome": "done" if is_done else "failed",
+                    "duration_ms": round((time.perf_counter() - began) * 1000, 1),
+                },
+            )
+        return is_done
 
     def request_stop(self, signum: Any, frame: Any) -> None:
         ask_to_stop()
@@ -87,9 +109,7 @@ def main() -> None:
     """Start from the command line."""
     if len(sys.argv) != 2 or sys.argv[1] not in QUEUES:
         sys.exit(f"Say which queue: python -m jobs.worker {'|'.join(QUEUES)}")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    listen_for_signals()
-    run(sys.argv[1], create_app())
+    run(sys.argv[1], start())
 
 
 if __name__ == "__main__":

@@ -18,7 +18,17 @@ from lifecycle.insight.boards.changes import ChangeReader
 from lifecycle.insight.health import HealthReader
 from lifecycle.records.mailer import mail
 from lifecycle.schema import METADATA
-from lifecycle.web import access, assets, errors, faces, formatting, localization, navigation, security
+from lifecycle.web import (
+    access,
+    assets,
+    errors,
+    faces,
+    formatting,
+    localization,
+    navigation,
+    requests,
+    security,
+)
 
 STATEMENTS_KEPT = 400
 
@@ -49,6 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     limiter.init_app(app)
     babel.init_app(app, timezone_selector=localization.time_zone, locale_selector=localization.locale)
 
+    requests.init_app(app)
     for part in (security, access, errors, assets, faces, formatting, navigation):
         part.init_app(app)
     register_blueprints(app, settings)
@@ -78,6 +89,8 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "TESTING": settings.environment == "testing",
         "SQLALCHEMY_DATABASE_URI": sqlalchemy_url(settings.database_url),
         "SQLALCHEMY_ENGINE_OPTIONS": {
+            # What is written is people's own; an error says which statement failed, not with what.
+            "hide_parameters": True,
             "pool_size": 6,
             "max_overflow": 4,
             "pool_pre_ping": True,

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from lifecycle.core.logs import FORMATS, LogFormat
+
 Environment = Literal["development", "testing", "production"]
 ENVIRONMENTS: tuple[Environment, ...] = ("development", "testing", "production")
 
@@ -62,6 +64,8 @@ class Settings:
     demo_password: str | None = field(default=None, repr=False)
     # How many reverse proxies of ours stand in front: only what they add to a request is believed.
     trusted_proxies: int = 0
+    # How each line of a process's log is written: for machines, or for people.
+    log_format: LogFormat = "text"
     # A point of `core/killpoint.py` where a test wants this process dead; ignored outside of tests.
     kill_at: str | None = None
     # The file by which a test sets the product's clock (`core/clock.py`); refused outside of tests.
@@ -93,6 +97,7 @@ class Settings:
             max_upload_bytes=_bytes(given, "MAX_UPLOAD_BYTES", DEFAULT_UPLOAD_LIMIT),
             demo_password=given.get("LIFECYCLE_DEMO_PASSWORD") or None,
             trusted_proxies=_count(given, "TRUSTED_PROXIES"),
+            log_format=_log_format(given, environment),
             kill_at=given.get("LIFECYCLE_KILL_AT") or None,
             clock_file=_clock_file(given, environment),
         )
@@ -204,6 +209,13 @@ def _environment(given: Mapping[str, str], default: Environment = "production") 
     name = given.get("LIFECYCLE_ENV") or default
     if name not in ENVIRONMENTS:
         raise SettingsRefused(f"LIFECYCLE_ENV must be one of {', '.join(ENVIRONMENTS)}, not {name!r}.")
+    return name
+
+
+def _log_format(given: Mapping[str, str], environment: Environment) -> LogFormat:
+    name = given.get("LOG_FORMAT") or ("json" if environment == "production" else "text")
+    if name not in FORMATS:
+        raise SettingsRefused(f"LOG_FORMAT must be one of {', '.join(FORMATS)}, not {name!r}.")
     return name
 
 

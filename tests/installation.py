@@ -204,8 +204,7 @@ def running_web(environment: dict[str, str]) -> Iterator[str]:
     """The product's web server, as it is run for real, on a free port; its address."""
     listening = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    threads = ["--workers", "2", "--worker-class", "gthread", "--threads", "4"]
-    options = [*threads, "--no-control-socket", "--log-level", "warning"]
+    options = ["--config", "python:lifecycle.runtime.server", "--workers", "2", "--threads", "4"]
     command = [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind", f"fd://{listening.fileno()}", *options]
     everything = {**os.environ, **environment, "BASE_URL": address}
     process = subprocess.Popen(command, cwd=ROOT, env=everything, pass_fds=(listening.fileno(),))

