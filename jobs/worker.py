@@ -27,6 +27,7 @@ from jobs.starting import start
 from jobs.stopping import ask_to_stop, is_asked_to_stop, listen_for_signals, rest
 from lifecycle.core import logs
 from lifecycle.core.killpoint import reach
+from lifecycle.core.metrics import count_job
 from lifecycle.core.queue import REQUEST_ID
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,9 @@ class Worker(SimpleWorker):
         began = time.perf_counter()
         with logs.within(job_id=job.id, request_id=job.meta.get(REQUEST_ID)):
             is_done = bool(super().perform_job(job, queue, execution))
+            seconds = time.perf_counter() - began
+            outcome = "done" if is_done else "failed"
+            count_job(str(job.func_name), queue.name, outcome, seconds)
             log.log(
                 logging.INFO if is_done else logging.ERROR,
                 "job",
@@ -68,8 +72,8 @@ class Worker(SimpleWorker):
                     "function": job.func_name,
                     "queue": queue.name,
                     "attempt": (job.number_of_retries or 0) + 1,
-                    "outcome": "done" if is_done else "failed",
-                    "duration_ms": round((time.perf_counter() - began) * 1000, 1),
+                    "outcome": outcome,
+                    "duration_ms": round(seconds * 1000, 1),
                 },
             )
         return is_done

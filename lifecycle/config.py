@@ -33,6 +33,7 @@ SECRET_NAMES = frozenset(
     }
 )
 SHORTEST_SECRET_KEY = 32
+SHORTEST_METRICS_TOKEN = 16
 EVIDENCE_KEY_BYTES = 32
 DEFAULT_UPLOAD_LIMIT = 25 * 1024 * 1024
 DEVELOPMENT_KEY = "development-only-key-never-used-in-production"
@@ -64,6 +65,10 @@ class Settings:
     demo_password: str | None = field(default=None, repr=False)
     # How many reverse proxies of ours stand in front: only what they add to a request is believed.
     trusted_proxies: int = 0
+    # Whoever reads /metrics must give it; without one only this machine may.
+    metrics_token: str | None = field(default=None, repr=False)
+    # Where the processes of one start keep what they count (see `core/metrics.py`).
+    metrics_dir: Path | None = None
     # How each line of a process's log is written: for machines, or for people.
     log_format: LogFormat = "text"
     # A point of `core/killpoint.py` where a test wants this process dead; ignored outside of tests.
@@ -97,6 +102,10 @@ class Settings:
             max_upload_bytes=_bytes(given, "MAX_UPLOAD_BYTES", DEFAULT_UPLOAD_LIMIT),
             demo_password=given.get("LIFECYCLE_DEMO_PASSWORD") or None,
             trusted_proxies=_count(given, "TRUSTED_PROXIES"),
+            metrics_token=_metrics_token(given),
+            metrics_dir=Path(given["PROMETHEUS_MULTIPROC_DIR"])
+            if given.get("PROMETHEUS_MULTIPROC_DIR")
+            else None,
             log_format=_log_format(given, environment),
             kill_at=given.get("LIFECYCLE_KILL_AT") or None,
             clock_file=_clock_file(given, environment),
@@ -210,6 +219,13 @@ def _environment(given: Mapping[str, str], default: Environment = "production") 
     if name not in ENVIRONMENTS:
         raise SettingsRefused(f"LIFECYCLE_ENV must be one of {', '.join(ENVIRONMENTS)}, not {name!r}.")
     return name
+
+
+def _metrics_token(given: Mapping[str, str]) -> str | None:
+    token = given.get("METRICS_TOKEN", "").strip()
+    if token and len(token) < SHORTEST_METRICS_TOKEN:
+        raise SettingsRefused(f"METRICS_TOKEN must be {SHORTEST_METRICS_TOKEN} random characters or more.")
+    return token or None
 
 
 def _log_format(given: Mapping[str, str], environment: Environment) -> LogFormat:

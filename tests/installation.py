@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import IO
 
 import psycopg
 import redis
@@ -200,14 +201,16 @@ def running_smtp_sink() -> Iterator[SmtpSink]:
 
 
 @contextmanager
-def running_web(environment: dict[str, str]) -> Iterator[str]:
+def running_web(environment: dict[str, str], output: IO[bytes] | None = None) -> Iterator[str]:
     """The product's web server, as it is run for real, on a free port; its address."""
     listening = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     options = ["--config", "python:lifecycle.runtime.server", "--workers", "2", "--threads", "4"]
     command = [sys.executable, "-m", "gunicorn", "wsgi:app", "--bind", f"fd://{listening.fileno()}", *options]
     everything = {**os.environ, **environment, "BASE_URL": address}
-    process = subprocess.Popen(command, cwd=ROOT, env=everything, pass_fds=(listening.fileno(),))
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=everything, pass_fds=(listening.fileno(),), stdout=output, stderr=output
+    )
     try:
         _wait_until_ready(address, process)
         yield address

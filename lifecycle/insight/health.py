@@ -29,6 +29,7 @@ SILENT_AFTER: Final = 45.0
 SCHEDULER_SILENT_AFTER: Final = 30.0
 # Mail that is due this long is late: a deliverer is looked for every 5 seconds.
 LATE_AFTER: Final = 300.0
+_COUNTED: Final = ("held", "due", "claimed", "handing_over", "failed", "unconfirmed")
 _PATIENCE: Final = 2
 
 
@@ -40,6 +41,8 @@ class Part:
     state: State
     says: str = ""
     measured: dict[str, Any] = field(default_factory=dict)
+    # Counts that are for whoever runs it, and not for every stranger who asks whether it is ready.
+    figures: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Return it as readiness tells it."""
@@ -143,6 +146,13 @@ def _migrations(version: str | None) -> Part:
 
 
 def _outbox(connection: psycopg.Connection) -> Part:
+    # Each half has its index. What was sent is not counted: it grows for ever.
+    states = connection.execute(
+        "select state, count(*) from outbox_messages "
+        "where state in ('held', 'due', 'claimed', 'handing_over') group by state union all "
+        "select state, count(*) from outbox_messages where state in ('failed', 'unconfirmed') group by state"
+    ).fetchall()
+    figures = {**dict.fromkeys(_COUNTED, 0), **{str(state): int(count) for state, count in states}}
     row = connection.execute(
         "select min(next_attempt_at) from outbox_messages where next_attempt_at <= %s and held_by is null "
         "and state in ('held', 'due', 'claimed', 'handing_over')",
@@ -151,8 +161,8 @@ def _outbox(connection: psycopg.Connection) -> Part:
     oldest = round(max(0.0, (now() - row[0]).total_seconds()), 1) if row and row[0] else 0.0
     measured = {"oldest_due_seconds": oldest}
     if oldest > LATE_AFTER:
-        return Part("outbox", "degraded", "Mail is late: nobody delivers it.", measured)
-    return Part("outbox", "ok", measured=measured)
+        return Part("outbox", "degraded", "Mail is late: nobody delivers it.", measured, figures)
+    return Part("outbox", "ok", measured=measured, figures=figures)
 
 
 def _queues(client: Redis) -> tuple[Part, ...]:

@@ -6,7 +6,10 @@ here, with one sentence, and not in workers that die one after the other.
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+import tempfile
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -18,6 +21,10 @@ try:
     _settings = Settings.from_env()
 except SettingsRefused as refusal:
     sys.exit(str(refusal))
+# The processes of one start add up what they count in a folder of their own; what earlier ones left would be
+# counted again. Set before the library is imported, which reads it then.
+if _settings.metrics_dir is None:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="lifecycle-metrics-")
 logs.configure(_settings.log_format)
 
 
@@ -36,3 +43,17 @@ timeout = 60
 graceful_timeout = 8
 keepalive = 5
 control_socket_disable = True
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Take away what a worker that has ended had in use."""
+    # Imported only now: the library looks for the folder when it is imported.
+    from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Any) -> None:
+    """Clear away what the processes counted, if the folder was made here."""
+    if _settings.metrics_dir is None:
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

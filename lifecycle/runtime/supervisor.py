@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import errno
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -109,6 +110,7 @@ class Supervisor:
         self._prepare(environment)
         # The app must not be able to change the schema, so it is never told how.
         app_environment = {name: value for name, value in environment.items() if name != "DATABASE_OWNER_URL"}
+        app_environment["PROMETHEUS_MULTIPROC_DIR"] = str(self._fresh_metrics())
         self._start_web(app_environment, listening)
         self._wait_until_ready(f"http://{_reachable(self._options.host)}:{port}/readyz")
         self._start_workers(app_environment)  # Last: what is queued can wait, a person should not.
@@ -178,6 +180,13 @@ class Supervisor:
             "BASE_URL": self._own.base_url or web,
             **({"LIFECYCLE_DEMO_PASSWORD": self._demo_password} if self._options.demo else {}),
         }
+
+    def _fresh_metrics(self) -> Path:
+        """An empty folder for what the processes of this start count: web server and workers add up in it."""
+        folder = self._data.path / "metrics"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        return folder
 
     def _prepare(self, environment: dict[str, str]) -> None:
         say("Preparing the database")

@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from flask import Flask, Response, g, request
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from lifecycle.core.metrics import count_request
+
 HEADER: Final = "X-Request-ID"
 log = logging.getLogger("lifecycle.requests")
 
@@ -52,6 +54,8 @@ def _end(response: Response) -> Response:
     if "request_began" not in g:
         return response
     response.headers[HEADER] = g.request_id
+    seconds = time.perf_counter() - g.request_began
+    count_request(route(), request.method, response.status_code, seconds)
     level = logging.ERROR if response.status_code >= 500 else logging.INFO
     log.log(
         level,
@@ -61,7 +65,7 @@ def _end(response: Response) -> Response:
             "method": request.method,
             "status": response.status_code,
             "user": _user(),
-            "duration_ms": round((time.perf_counter() - g.request_began) * 1000, 1),
+            "duration_ms": round(seconds * 1000, 1),
         },
     )
     return response

@@ -30,6 +30,7 @@ PUBLIC = {
     "client_pages.create_renewal": "a client's link is the key; a new one goes to the same address only",
     "client_pages.show_file": "a client's link is the key, for the files of its own request only",
     "health.show_liveness": "asked by machines",
+    "health.show_metrics": "asked by machines, which show a token or are on this one",
     "health.show_readiness": "asked by machines",
     "people.show_login": "how else would one log in",
     "people.create_session": "how else would one log in",

@@ -145,6 +145,17 @@ def test_a_running_product_says_that_every_part_is_there(product: Product) -> No
     assert {part["state"] for part in parts.values()} == {"ok"}
 
 
+def test_what_workers_do_is_in_the_metrics_of_the_web_server(product: Product) -> None:
+    def told() -> str:
+        with urllib.request.urlopen(f"{product.services['web']}/metrics", timeout=10) as response:
+            return str(response.read().decode())
+
+    # At its start the scheduler queues everything once.
+    job = 'lifecycle_jobs_total{function="jobs.rules.set_off_timed",outcome="done",queue="bulk"}'
+    wait_until(lambda: job in told(), "a job is counted")
+    assert 'lifecycle_part_ok{part="scheduler"} 1.0' in told()
+
+
 @pytest.mark.parametrize(
     ("program", "part", "status"), [("postgres", "database", 503), ("valkey-server", "redis", 200)]
 )

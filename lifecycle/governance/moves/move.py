@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import select
 
 from lifecycle.core.clock import is_pretending
-from lifecycle.core.db import db, insert_row
+from lifecycle.core.db import after_commit, db, insert_row
 from lifecycle.core.errors import Invalid
+from lifecycle.core.metrics import count_move
 from lifecycle.governance.cards.change import touch_card
 from lifecycle.governance.cards.edit import record_card_event, set_fields
 from lifecycle.governance.cards.limits import hold_room, may_exceed, with_room
@@ -82,6 +83,7 @@ def move_card(
     if subject.card.archived_at is not None:
         raise Invalid("This card is archived. Restore it first; nothing was changed.")
     if subject.card.visit_id != seen_visit:
+        _count(subject, "stale")
         return _stale(subject)
     way = _way(subject, to_stage, actor, override)
     given = read_answers(subject, way, answers or {}, reason)
@@ -99,8 +101,16 @@ def move_card(
     at = after(subject.visit)
     report_id = _keep_report(subject, way, stage_id, report, actor, channel, at, passed=is_open)
     if not is_open:
+        _count(subject, "refused" if way.refusal else "blocked")
         return Blocked(subject, way, report, dict(answers or {}), given.errors, reason)
+    _count(subject, "moved")
     return _advance(subject, way, stage_id, report, report_id, given, actor, channel, at)
+
+
+def _count(subject: Subject, outcome: str) -> None:
+    if not is_pretending():
+        slug = subject.pipeline.slug
+        after_commit(lambda: count_move(slug, outcome))
 
 
 def _way(subject: Subject, to_stage: str, actor: Actor, override: bool) -> Way:
