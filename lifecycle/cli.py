@@ -7,6 +7,8 @@ import sys
 import click
 import structlog
 
+from lifecycle.backup.archive import Unusable
+from lifecycle.commands.backup import backup, restore
 from lifecycle.commands.books import books
 from lifecycle.commands.demo import demo
 from lifecycle.commands.doctor import doctor
@@ -18,6 +20,7 @@ from lifecycle.commands.report import report
 from lifecycle.commands.user import user
 from lifecycle.config import SettingsRefused
 from lifecycle.core.errors import Refusal
+from lifecycle.runtime.datafolder import Refused
 
 
 @click.group()
@@ -25,7 +28,7 @@ def cli() -> None:
     """Lifecycle: a governed customer lifecycle."""
 
 
-for command in (books, demo, doctor, evidence, import_, playbook, prepare, report, user):
+for command in (backup, books, demo, doctor, evidence, import_, playbook, prepare, report, restore, user):
     cli.add_command(command)
 
 
@@ -41,7 +44,7 @@ def main() -> None:
         sys.exit(done.exit_code)
     except click.Abort:
         sys.exit(130)
-    except (Refusal, SettingsRefused) as refusal:
+    except (Refusal, Refused, SettingsRefused, Unusable) as refusal:
         click.echo(str(refusal), err=True)
         sys.exit(1)
 

@@ -6,6 +6,8 @@ finished visits or revisions, nor disable a trigger; the reader reads reports.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -59,13 +61,25 @@ def migrate(owner_url: str, app_role: str, reader_role: str) -> None:
         app_role: the role the application logs in as.
         reader_role: the role that reads reports.
     """
+    with _upgraded(owner_url) as connection:
+        _grant(connection, app_role, reader_role)
+
+
+def upgrade(owner_url: str) -> None:
+    """Bring the database to the newest schema as `migrate` does, and give nobody any rights."""
+    with _upgraded(owner_url):
+        pass
+
+
+@contextmanager
+def _upgraded(owner_url: str) -> Iterator[Connection]:
     engine = sa.create_engine(sqlalchemy_url(owner_url), poolclass=sa.NullPool)
     try:
         with engine.begin() as connection:
             # Two starters at once: the second waits and then finds nothing to do.
             connection.execute(sa.text("select pg_advisory_xact_lock(:key)"), {"key": AdvisoryLock.MIGRATION})
             command.upgrade(alembic_config(connection), "head")
-            _grant(connection, app_role, reader_role)
+            yield connection
     finally:
         engine.dispose()
 

@@ -24,6 +24,7 @@ from lifecycle.records.automation.models import RuleFiring
 from lifecycle.records.cards.models import Card
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.outbox.models import OutboxMessage
+from lifecycle.records.outbox.states import RESTORED
 from lifecycle.records.people.models import User
 from lifecycle.records.playbooks.models import Pipeline
 from lifecycle.records.reminders.models import Reminder
@@ -320,6 +321,8 @@ def _state(row: Any, zone: ZoneInfo) -> MessageState:
         return MessageState("failed", "Failed", "alert-triangle", "breach", row.last_error)
     if row.state == "unconfirmed":
         reason = "nobody knows whether it arrived"
+        if (row.last_error or "").startswith(RESTORED):
+            reason = row.last_error
         return MessageState("unconfirmed", "Unconfirmed", "help", "soon", reason)
     return MessageState("cancelled", "Cancelled", "ban", "neutral")
 

@@ -1,0 +1,73 @@
+"""`lifecycle backup` and `lifecycle restore`: the whole installation in one file, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lifecycle.backup import archive
+from lifecycle.backup.archive import Manifest
+from lifecycle.backup.dump import back_up
+from lifecycle.backup.restore import Restored
+from lifecycle.backup.restore import restore as put_back
+from lifecycle.runtime.standalone import installation
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def backup(file: Path) -> None:
+    """Write a backup to FILE while the product works; FILE must not exist.
+
+    It holds the database with all uploaded files, as of one moment, and no keys: keep secrets.json elsewhere.
+    """
+    with installation() as settings:
+        url = settings.database_owner_url or settings.database_url
+        manifest = back_up(file, url, settings.secret_key)
+    size = file.stat().st_size / 1_000_000
+    click.echo(f"Backed up {_what(manifest.rows)}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC.")
+    click.echo(f"{file}: {size:,.1f} MB, SHA-256 {archive.digest_of(file)}")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--replace", is_flag=True, help="Drop what the database holds.")
+@click.option("--other-key", is_flag=True, help="Restore under another SECRET_KEY; links in mail are lost.")
+@click.option("--check", is_flag=True, help="Only say whether FILE is whole, and what it is of.")
+def restore(file: Path, replace: bool, other_key: bool, check: bool) -> None:
+    """Restore FILE into an empty database, all or nothing; the product must be stopped.
+
+    Mail, rules and reminders that were due are not done again: they wait for somebody to look at them.
+    """
+    if check:
+        manifest = archive.check(file)
+        click.echo(f"Whole: {_what(manifest.rows)}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC.")
+        return
+    with installation() as settings:
+        restored = put_back(file, settings, replace_all=replace, other_key=other_key)
+    for line in _told(restored):
+        click.echo(line)
+
+
+def _what(rows: dict[str, int]) -> str:
+    return (
+        f"{rows['accounts']:,} accounts, {rows['cards']:,} cards, {rows['events']:,} entries of evidence "
+        f"and {rows['files']:,} files"
+    )
+
+
+def _told(restored: Restored) -> list[str]:
+    manifest: Manifest = restored.manifest
+    lines = [f"Restored {_what(restored.rows)}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC."]
+    waits = {
+        "messages": "messages that had not left: send again what did not arrive, under Messages, Unconfirmed",
+        "rules": "rules that were due: try again or let rest, under Automation",
+        "reminders": "reminders that were due are skipped",
+        "imports": "imports that ran are stopped: start them again",
+    }
+    lines += [
+        f"{restored.settled[kind]:>6,} {words}" for kind, words in waits.items() if restored.settled[kind]
+    ]
+    if restored.heads_moved_to:
+        lines.append(f"Signed heads that are newer than the backup are kept in {restored.heads_moved_to}.")
+    return lines

@@ -1,0 +1,62 @@
+"""The services of an installation for one command: those that run, else its own, started meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lifecycle.config import CHECKOUT, Settings
+from lifecycle.runtime.datafolder import DataFolder
+from lifecycle.runtime.embedded import Embedded
+from lifecycle.runtime.keyring import Keyring
+from lifecycle.runtime.processes import is_alive
+
+
+@contextmanager
+def installation() -> Iterator[Settings]:
+    """Give the settings of a reachable installation: that of DATABASE_URL, the one that runs, or one at rest.
+
+    The embedded servers of an installation at rest are started, and stopped again afterwards.
+
+    Raises:
+        lifecycle.config.SettingsRefused, lifecycle.runtime.datafolder.Refused
+    """
+    data = Path(os.environ.get("LIFECYCLE_DATA") or CHECKOUT / "var")
+    if os.environ.get("DATABASE_URL") or _runs(data):
+        yield Settings.from_env()
+        return
+    folder = DataFolder(data)
+    folder.take()
+    keyring = Keyring(folder.path)
+    try:
+        embedded = Embedded(folder, keyring)
+        embedded.start()
+        try:
+            addresses = embedded.prepare_database()
+            assert embedded.valkey is not None
+            own = {
+                "LIFECYCLE_ENV": "development",
+                "LIFECYCLE_DATA": str(folder.path),
+                "DATABASE_URL": addresses.app,
+                "DATABASE_OWNER_URL": addresses.owner,
+                "DATABASE_READER_URL": addresses.reader,
+                "REDIS_URL": embedded.valkey.url,
+                "SECRET_KEY": keyring.get("secret key"),
+                "EVIDENCE_KEY": keyring.get("evidence key"),
+            }
+            yield Settings.from_env(own | {name: value for name, value in os.environ.items() if value})
+        finally:
+            embedded.stop()
+    finally:
+        folder.release()
+
+
+def _runs(data: Path) -> bool:
+    """Say whether the product runs on a data folder; one that was killed leaves its note behind."""
+    try:
+        return is_alive(int(json.loads((data / "services.json").read_text())["pid"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

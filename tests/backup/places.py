@@ -1,0 +1,102 @@
+"""Two installations on one server: the one that works, and an empty database to restore into."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psycopg
+from flask import Flask
+from psycopg import sql
+
+from lifecycle.app import create_app
+from lifecycle.config import Settings
+from lifecycle.core.db import db
+from lifecycle.prepare import role_of
+from lifecycle.runtime.database import EXTENSIONS, with_database
+from tests.installation import Addresses
+
+
+@dataclass(frozen=True)
+class Place:
+    """An installation whose commands can be run, as whoever runs it runs them."""
+
+    settings: Settings
+
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        settings = self.settings
+        assert settings.evidence_key
+        told = {
+            "LIFECYCLE_ENV": "testing",
+            "DATABASE_URL": settings.database_url,
+            "DATABASE_OWNER_URL": settings.database_owner_url or "",
+            "DATABASE_READER_URL": settings.database_reader_url or "",
+            "REDIS_URL": settings.redis_url,
+            "SMTP_URL": settings.smtp_url,
+            "SECRET_KEY": settings.secret_key,
+            "EVIDENCE_KEY": base64.urlsafe_b64encode(settings.evidence_key).decode(),
+            "LIFECYCLE_DATA": str(settings.data_dir),
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "lifecycle.cli", *arguments],
+            env={**os.environ, **told, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+
+    def done(self, *arguments: str, **environment: str) -> str:
+        """What a command says that must succeed."""
+        ended = self.run(*arguments, **environment)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    def refused(self, *arguments: str, **environment: str) -> str:
+        """The one sentence of a command that must be refused."""
+        ended = self.run(*arguments, **environment)
+        assert ended.returncode == 1, ended.stdout + ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
+        return ended.stderr.strip()
+
+    @contextmanager
+    def app(self) -> Iterator[Flask]:
+        app = create_app(self.settings)
+        try:
+            yield app
+        finally:
+            with app.app_context():
+                db.engine.dispose()
+            app.extensions["redis"].close()
+
+
+@contextmanager
+def empty_place(services: Addresses, settings: Settings, data: Path, name: str) -> Iterator[Place]:
+    """A database that nobody has prepared, with a data folder of its own; it is gone afterwards."""
+    database = sql.Identifier(name)
+    with psycopg.connect(services.superuser, autocommit=True) as server:
+        server.execute(sql.SQL("drop database if exists {} with (force)").format(database))
+        owner = sql.Identifier(role_of(services.owner))
+        server.execute(sql.SQL("create database {} owner {} template template0").format(database, owner))
+    with psycopg.connect(with_database(services.superuser, name), autocommit=True) as superuser:
+        for extension in EXTENSIONS:
+            superuser.execute(sql.SQL("create extension {}").format(sql.Identifier(extension)))
+    data.mkdir(exist_ok=True)
+    yield Place(
+        replace(
+            settings,
+            database_url=with_database(services.app, name),
+            database_owner_url=with_database(services.owner, name),
+            database_reader_url=with_database(services.reader, name),
+            data_dir=data,
+        )
+    )
+    with psycopg.connect(services.superuser, autocommit=True) as server:
+        server.execute(sql.SQL("drop database {} with (force)").format(database))

@@ -1,0 +1,58 @@
+"""P14: an installation that is at rest is backed up, and restored into another folder that then runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.runtime.product import data_folder, running_product
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("product")]
+
+
+def lifecycle(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+    return subprocess.run(
+        [sys.executable, "-P", "-m", "lifecycle.cli", *arguments],
+        env={**inherited, "LIFECYCLE_DATA": str(data)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+        cwd="/",
+    )
+
+
+def test_a_backup_of_one_folder_runs_in_another(tmp_path: Path) -> None:
+    running, resting = tmp_path / "running.zip", tmp_path / "resting.zip"
+    with data_folder() as first, data_folder() as second:
+        with running_product(first) as product:
+            with psycopg.connect(product.services["database_owner"]) as owner:
+                owner.execute("insert into accounts (id, name) values (gen_random_uuid(), 'Nordwind')")
+            done = lifecycle(first, "backup", str(running))
+            assert done.returncode == 0, done.stderr
+            refused = lifecycle(first, "restore", "--replace", str(running))
+            assert "stop the product first" in refused.stderr
+        done = lifecycle(first, "backup", str(resting))
+        assert done.returncode == 0, done.stderr
+        assert "1 accounts" in done.stdout
+
+        refused = lifecycle(second, "restore", str(resting))
+        assert "another SECRET_KEY" in refused.stderr
+        shutil.copy(first / "secrets.json", second / "secrets.json")
+        # The roles were made with passwords of the keys that are gone now; the next start sets them anew.
+        done = lifecycle(second, "restore", str(resting))
+        assert done.returncode == 0, done.stderr
+        with running_product(second) as product:
+            with urllib.request.urlopen(f"{product.services['web']}/readyz", timeout=10) as response:
+                assert json.load(response)["parts"]["migrations"]["state"] == "ok"
+            with psycopg.connect(product.services["database"]) as app_role:
+                assert app_role.execute("select name from accounts").fetchall() == [("Nordwind",)]
