@@ -39,11 +39,11 @@ def restore(file: Path, replace: bool, other_key: bool, check: bool) -> None:
 
     Mail, rules and reminders that were due are not done again: they wait for somebody to look at them.
     """
+    manifest = archive.check(file)
     if check:
-        manifest = archive.check(file)
         click.echo(f"Whole: {_what(manifest.rows)}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC.")
         return
-    with installation() as settings:
+    with installation(new=other_key) as settings:
         restored = put_back(file, settings, replace_all=replace, other_key=other_key)
     for line in _told(restored):
         click.echo(line)

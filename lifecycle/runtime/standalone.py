@@ -9,17 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lifecycle.config import CHECKOUT, Settings
-from lifecycle.runtime.datafolder import DataFolder
+from lifecycle.runtime.datafolder import DataFolder, Refused
 from lifecycle.runtime.embedded import Embedded
 from lifecycle.runtime.keyring import Keyring
 from lifecycle.runtime.processes import is_alive
 
 
 @contextmanager
-def installation() -> Iterator[Settings]:
+def installation(*, new: bool = False) -> Iterator[Settings]:
     """Give the settings of a reachable installation: that of DATABASE_URL, the one that runs, or one at rest.
 
     The embedded servers of an installation at rest are started, and stopped again afterwards.
+
+    Args:
+        new: make one, with keys of its own, where there is none; else that is refused.
 
     Raises:
         lifecycle.config.SettingsRefused, lifecycle.runtime.datafolder.Refused
@@ -28,6 +31,11 @@ def installation() -> Iterator[Settings]:
     if os.environ.get("DATABASE_URL") or _runs(data):
         yield Settings.from_env()
         return
+    if not new and not (data / "secrets.json").exists():
+        raise Refused(
+            f"There is no installation in {data}: name its folder in LIFECYCLE_DATA. To restore into a new "
+            "one, first copy the secrets.json of the one that was backed up there, or say --other-key."
+        )
     folder = DataFolder(data)
     folder.take()
     keyring = Keyring(folder.path)
