@@ -6,6 +6,7 @@ A value that cannot be used is refused at start with one sentence (`SettingsRefu
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import os
 from collections.abc import Mapping
@@ -33,6 +34,10 @@ SECRET_NAMES = frozenset(
     }
 )
 SHORTEST_SECRET_KEY = 32
+# 32 random hexadecimal digits have fewer different ones once in ten million times.
+FEWEST_LETTERS = 8
+# What may go unprotected over a network in production, where somebody says so (ALLOW_UNPROTECTED).
+UNPROTECTED = ("web", "mail")
 SHORTEST_METRICS_TOKEN = 16
 EVIDENCE_KEY_BYTES = 32
 DEFAULT_UPLOAD_LIMIT = 25 * 1024 * 1024
@@ -86,6 +91,8 @@ class Settings:
         if not given.get("DATABASE_URL"):
             given = _running_installation(given) | dict(given)
         environment = _environment(given)
+        if environment == "production":
+            _refuse_unsafe(given)
         return cls(
             environment=environment,
             database_url=_postgresql(given, "DATABASE_URL", required=True),
@@ -174,6 +181,8 @@ class OwnServices:
         """Read what is given; nothing is required. Raises SettingsRefused for what could never work."""
         given = os.environ if environ is None else environ
         environment = _environment(given, default="development")
+        if environment == "production":
+            _refuse_unsafe(given)
         smtp_url = given.get("SMTP_URL") or None
         if smtp_url:
             SmtpServer.from_url(smtp_url)
@@ -221,6 +230,48 @@ def _environment(given: Mapping[str, str], default: Environment = "production") 
     return name
 
 
+def _refuse_unsafe(given: Mapping[str, str]) -> None:
+    """Raise SettingsRefused for what each part could work with, and nobody should in production."""
+    if given.get("FLASK_DEBUG", "").lower() not in ("", "0", "false", "no"):
+        raise SettingsRefused("FLASK_DEBUG is on: visitors could run programs here; unset it in production.")
+    if given.get("LIFECYCLE_DEMO_PASSWORD"):
+        raise SettingsRefused(
+            "LIFECYCLE_DEMO_PASSWORD is set, and in production nobody may log in as the demo: start with "
+            "--no-demo."
+        )
+    allowed = {each.strip() for each in given.get("ALLOW_UNPROTECTED", "").split(",") if each.strip()}
+    if unknown := allowed - set(UNPROTECTED):
+        raise SettingsRefused(
+            f"ALLOW_UNPROTECTED may name {' and '.join(UNPROTECTED)}, not {min(unknown)!r}."
+        )
+    base_url = _address(given, "BASE_URL", ("http", "https"))
+    if base_url.startswith("http://") and not _is_here(base_url) and "web" not in allowed:
+        raise SettingsRefused(
+            "BASE_URL is http:// on a network: passwords and clients' links could be read on their way; use "
+            "https://, or say ALLOW_UNPROTECTED=web."
+        )
+    smtp_url = given.get("SMTP_URL", "")
+    if (
+        smtp_url
+        and SmtpServer.from_url(smtp_url).tls == "none"
+        and not _is_here(smtp_url)
+        and "mail" not in allowed
+    ):
+        raise SettingsRefused(
+            "SMTP_URL sends mail, with clients' links in it, unprotected over a network: use smtps:// or "
+            "?starttls=1, or say ALLOW_UNPROTECTED=mail."
+        )
+
+
+def _is_here(url: str) -> bool:
+    """Say whether an address is this machine's own, where nobody can listen on the way."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def _metrics_token(given: Mapping[str, str]) -> str | None:
     token = given.get("METRICS_TOKEN", "").strip()
     if token and len(token) < SHORTEST_METRICS_TOKEN:
@@ -250,7 +301,7 @@ def _secret_key(given: Mapping[str, str], environment: Environment) -> str:
         return key or DEVELOPMENT_KEY
     if not key:
         raise SettingsRefused("SECRET_KEY is not set: sessions and links cannot be signed without one.")
-    if len(key) < SHORTEST_SECRET_KEY or key == DEVELOPMENT_KEY:
+    if len(key) < SHORTEST_SECRET_KEY or len(set(key)) < FEWEST_LETTERS or key == DEVELOPMENT_KEY:
         raise SettingsRefused(f"SECRET_KEY must be {SHORTEST_SECRET_KEY} random characters or more.")
     return key
 

@@ -101,6 +101,29 @@ def refuse_superuser(app_url: str) -> None:
         )
 
 
+def refuse_mighty(app_url: str) -> None:
+    """Raise Refused when the app's role is a superuser, or owns what it must not be able to change.
+
+    A database that cannot be reached is not refused: whoever starts waits for it, and readiness says so.
+    """
+    try:
+        with psycopg.connect(app_url, connect_timeout=5) as app:
+            row = app.execute(
+                "select (select rolsuper from pg_roles where rolname = current_user), "
+                "exists (select from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') "
+                "and pg_has_role(current_user, relowner, 'member'))"
+            ).fetchone()
+    except psycopg.Error:
+        return
+    is_superuser, owns = row or (False, False)
+    if is_superuser or owns:
+        what = "is a superuser" if is_superuser else "owns the tables"
+        raise Refused(
+            f"The role of DATABASE_URL {what}, and could switch off what keeps the evidence: use the role "
+            "that `lifecycle prepare` gives its rights to."
+        )
+
+
 def with_login(url: str, user: str, password: str, database: str) -> str:
     """The same server's address, for another role and database."""
     parts = urlsplit(url)

@@ -16,10 +16,14 @@ from gunicorn.glogging import Logger
 
 from lifecycle.config import Settings, SettingsRefused
 from lifecycle.core import logs
+from lifecycle.runtime.database import refuse_mighty
+from lifecycle.runtime.datafolder import Refused
 
 try:
     _settings = Settings.from_env()
-except SettingsRefused as refusal:
+    if _settings.environment == "production":
+        refuse_mighty(_settings.database_url)
+except (Refused, SettingsRefused) as refusal:
     sys.exit(str(refusal))
 # The processes of one start add up what they count in a folder of their own; what earlier ones left would be
 # counted again. Set before the library is imported, which reads it then.

@@ -13,8 +13,8 @@ COMPLETE = {
     "LIFECYCLE_ENV": "production",
     "DATABASE_URL": "postgresql://app:pw@db/lifecycle",
     "REDIS_URL": "redis://queue:6379/0",
-    "SMTP_URL": "smtp://mail:2525",
-    "SECRET_KEY": "k" * 32,
+    "SMTP_URL": "smtps://mail",
+    "SECRET_KEY": "bQ2wZ8rT5yU1iO4pA7sD0fG3hJ6kL9xC",
     "BASE_URL": "https://lifecycle.example/",
 }
 
