@@ -52,6 +52,8 @@ def installation(*, new: bool = False) -> Iterator[Settings]:
                 "DATABASE_OWNER_URL": addresses.owner,
                 "DATABASE_READER_URL": addresses.reader,
                 "REDIS_URL": embedded.valkey.url,
+                # Nothing is mailed meanwhile; production only wants to be told an address.
+                "SMTP_URL": "smtp://127.0.0.1:1025",
                 "SECRET_KEY": keyring.get("secret key"),
                 "EVIDENCE_KEY": keyring.get("evidence key"),
             }
