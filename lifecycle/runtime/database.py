@@ -109,9 +109,12 @@ def refuse_mighty(app_url: str) -> None:
     try:
         with psycopg.connect(app_url, connect_timeout=5) as app:
             row = app.execute(
-                "select (select rolsuper from pg_roles where rolname = current_user), "
-                "exists (select from pg_class "
-                "where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and pg_has_role(current_user, relowner, 'member'))"
+                """
+                select (select rolsuper from pg_roles where rolname = current_user),
+                    exists (select from pg_class
+                        where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')
+                          and pg_has_role(current_user, relowner, 'member'))
+                """
             ).fetchone()
     except psycopg.Error:
         return

@@ -30,6 +30,26 @@ class Place:
     settings: Settings
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "lifecycle.cli", *arguments],
+            env={**self._environment(), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=180,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command that is left to run."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "lifecycle.cli", *arguments],
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def _environment(self) -> dict[str, str]:
         settings = self.settings
         assert settings.evidence_key
         told = {
@@ -43,14 +63,7 @@ class Place:
             "EVIDENCE_KEY": base64.urlsafe_b64encode(settings.evidence_key).decode(),
             "LIFECYCLE_DATA": str(settings.data_dir),
         }
-        return subprocess.run(
-            [sys.executable, "-m", "lifecycle.cli", *arguments],
-            env={**os.environ, **told, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=180,
-        )
+        return {**os.environ, **told}
 
     def done(self, *arguments: str, **environment: str) -> str:
         """What a command says that must succeed."""

@@ -6,6 +6,7 @@ import re
 import secrets
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -40,7 +41,7 @@ from tests.factories.people import Person, make_user
 from tests.factories.playbooks import publish_lab
 from tests.installation import Addresses, SmtpSink
 from tests.mail import received
-from tests.records.outbox.deliverer import owe
+from tests.records.outbox.deliverer import owe, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -286,6 +287,55 @@ def test_a_restore_that_fails_halfway_leaves_the_database_as_it_was(
         said = target.refused("restore", "--replace", str(rewritten(backup, dump=broken)))
         assert said.startswith("Nothing was restored"), said
         assert row_counts(target) == before
+
+
+def test_a_restore_that_is_killed_has_done_all_or_nothing(
+    backup: Path, source: Place, target: Place, ana: Person, tmp_path: Path
+) -> None:
+    target.done("restore", str(backup))
+    with target.app() as app:
+        a_card(app, ana)
+    before = row_counts(target)
+    killed = 0
+    for seconds in (0.0, 0.05, 0.1, 0.2, 0.5):
+        process = target.start("restore", "--replace", str(backup))
+        # From its first connection on it takes about half a second.
+        wait_until(lambda: others(target) > 0, 60)
+        time.sleep(seconds)
+        killed += process.poll() is None
+        process.kill()
+        process.communicate()
+        wait_until(lambda: not others(target), 20)
+        after = row_counts(target)
+        # One card was made after the backup; with it, nothing has happened, and without it, all of it has.
+        assert after == before or after["cards"] == before["cards"] - 1
+        assert unsettled(target) == 0 or after == before
+        before = after
+    assert killed >= 4
+    # Whatever it left behind, the next one works.
+    target.done("restore", "--replace", str(backup))
+    assert "The books are clean." in target.done("books")
+
+
+def others(place: Place) -> int:
+    """How many are connected to a database, besides whoever asks."""
+    with psycopg.connect(place.settings.database_owner_url or "") as owner:
+        row = owner.execute(
+            "select count(*) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid() and usename is not null"
+        ).fetchone()
+        assert row
+        return int(row[0])
+
+
+def unsettled(place: Place) -> int:
+    """How many messages would be sent."""
+    with psycopg.connect(place.settings.database_owner_url or "") as owner:
+        row = owner.execute(
+            "select count(*) from outbox_messages where state in ('held', 'due', 'claimed', 'handing_over')"
+        ).fetchone()
+        assert row
+        return int(row[0])
 
 
 def test_a_database_that_holds_something_is_replaced_only_when_told(
