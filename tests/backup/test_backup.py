@@ -290,7 +290,7 @@ def test_a_restore_that_fails_halfway_leaves_the_database_as_it_was(
 
 
 def test_a_restore_that_is_killed_has_done_all_or_nothing(
-    backup: Path, source: Place, target: Place, ana: Person, tmp_path: Path
+    backup: Path, target: Place, ana: Person, services: Addresses
 ) -> None:
     target.done("restore", str(backup))
     with target.app() as app:
@@ -300,12 +300,12 @@ def test_a_restore_that_is_killed_has_done_all_or_nothing(
     for seconds in (0.0, 0.05, 0.1, 0.2, 0.5):
         process = target.start("restore", "--replace", str(backup))
         # From its first connection on it takes about half a second.
-        wait_until(lambda: others(target) > 0, 60)
+        wait_until(lambda: connected(services, target) > 0, 60)
         time.sleep(seconds)
         killed += process.poll() is None
         process.kill()
         process.communicate()
-        wait_until(lambda: not others(target), 20)
+        wait_until(lambda: not connected(services, target), 20)
         after = row_counts(target)
         # One card was made after the backup; with it, nothing has happened, and without it, all of it has.
         assert after == before or after["cards"] == before["cards"] - 1
@@ -317,13 +317,11 @@ def test_a_restore_that_is_killed_has_done_all_or_nothing(
     assert "The books are clean." in target.done("books")
 
 
-def others(place: Place) -> int:
-    """How many are connected to a database, besides whoever asks."""
-    with psycopg.connect(place.settings.database_owner_url or "") as owner:
-        row = owner.execute(
-            "select count(*) from pg_stat_activity "
-            "where datname = current_database() and pid <> pg_backend_pid() and usename is not null"
-        ).fetchone()
+def connected(services: Addresses, place: Place) -> int:
+    """How many are connected to a place's database, seen from another one so as not to be among them."""
+    name = psycopg.conninfo.conninfo_to_dict(place.settings.database_url)["dbname"]
+    with psycopg.connect(services.superuser) as server:
+        row = server.execute("select count(*) from pg_stat_activity where datname = %s", [name]).fetchone()
         assert row
         return int(row[0])
 
