@@ -67,7 +67,7 @@ def environment_for(url: str) -> dict[str, str]:
     told = {
         _VARIABLES[key]: str(value) for key, value in known.items() if key in _VARIABLES and value is not None
     }
-    return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC", "PGCONNECT_TIMEOUT": "10", **told}
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC", "PGCONNECT_TIMEOUT": "10", **told}
 
 
 def pipe_out(command: list[str | Path], url: str, into: IO[bytes]) -> None:

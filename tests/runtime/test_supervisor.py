@@ -154,7 +154,7 @@ def test_what_workers_do_is_in_the_metrics_of_the_web_server(product: Product) -
     # At its start the scheduler queues everything once.
     job = 'lifecycle_jobs_total{function="jobs.rules.set_off_timed",outcome="done",queue="bulk"}'
     wait_until(lambda: job in told(), "a job is counted")
-    assert 'lifecycle_part_ok{part="scheduler"} 1.0' in told()
+    wait_until(lambda: 'lifecycle_part_ok{part="scheduler"} 1.0' in told(), "the scheduler is told")
 
 
 @pytest.mark.parametrize(
