@@ -22,6 +22,7 @@ from lifecycle.backup import archive, programs, settle
 from lifecycle.backup.archive import Manifest, Unusable
 from lifecycle.backup.dump import count_rows
 from lifecycle.config import Settings, SettingsRefused
+from lifecycle.core import clock
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
 from lifecycle.core.errors import Refusal
@@ -83,6 +84,7 @@ def restore(
         Unusable: the file is damaged, foreign, or of a newer version. Nothing was touched.
         Refusal, SettingsRefused: the database is not fit for it, or it failed. The database is as it was.
     """
+    clock.set_by(settings.clock_file)
     manifest = archive.check(file)
     _refuse_unfit(manifest, settings, other_key=other_key)
     owner_url = settings.database_owner_url
@@ -216,17 +218,17 @@ def _finish(file: Path, manifest: Manifest, as_owner: Settings, settings: Settin
     app = create_app(as_owner)
     with app.app_context():
         try:
-            # What fell due between the backup and now is found here and settled, not by the scheduler.
+            # What else fell due until now is found here and settled, not by the scheduler: rules that waited
+            # for a time, requests that expire, and what these set off.
+            _settle(settings.database_owner_url, manifest)
             set_off_timed_rules()
             fire_due(for_seconds=3600)
-            at = now()
+            _settle(settings.database_owner_url, manifest)
             with psycopg.connect(settings.database_owner_url) as owner:
-                for statement in settle.statements(manifest.made_at, at):
-                    owner.execute(statement)
                 rows = count_rows(owner)
                 settled = _settled(owner, manifest.made_at)
             _record(file, manifest, settled)
-            moved_to = _move_heads_aside(at)
+            moved_to = _move_heads_aside(now())
         finally:
             db.session.remove()
             db.engine.dispose()
@@ -234,6 +236,12 @@ def _finish(file: Path, manifest: Manifest, as_owner: Settings, settings: Settin
     reader = role_of(settings.database_reader_url or settings.database_url)
     migrate(settings.database_owner_url, role_of(settings.database_url), reader)
     return Restored(manifest, rows, settled, moved_to)
+
+
+def _settle(owner_url: str, manifest: Manifest) -> None:
+    with psycopg.connect(owner_url) as owner:
+        for statement in settle.statements(manifest.made_at, now()):
+            owner.execute(statement)
 
 
 def _settled(owner: psycopg.Connection, backup_at: datetime) -> dict[str, int]:

@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from lifecycle.backup import archive
-from lifecycle.backup.archive import Manifest
 from lifecycle.backup.dump import back_up
 from lifecycle.backup.restore import Restored
 from lifecycle.backup.restore import restore as put_back
@@ -50,24 +49,30 @@ def restore(file: Path, replace: bool, other_key: bool, check: bool) -> None:
 
 
 def _what(rows: dict[str, int]) -> str:
-    return (
-        f"{rows['accounts']:,} accounts, {rows['cards']:,} cards, {rows['events']:,} entries of evidence "
-        f"and {rows['files']:,} files"
-    )
+    accounts, cards = _counted(rows["accounts"], "account"), _counted(rows["cards"], "card")
+    entries, files = _counted(rows["events"], "entry", "entries"), _counted(rows["files"], "file")
+    return f"{accounts}, {cards}, {entries} of evidence and {files}"
 
 
 def _told(restored: Restored) -> list[str]:
-    manifest: Manifest = restored.manifest
+    manifest, settled = restored.manifest, restored.settled
     lines = [f"Restored {_what(restored.rows)}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC."]
     waits = {
-        "messages": "messages that had not left: send again what did not arrive, under Messages, Unconfirmed",
-        "rules": "rules that were due: try again or let rest, under Automation",
-        "reminders": "reminders that were due are skipped",
-        "imports": "imports that ran are stopped: start them again",
+        "messages": (
+            "message",
+            "that had not left: send again what did not arrive, under Messages, Unconfirmed",
+        ),
+        "rules": ("rule", "that {} due: try again or let rest, under Automation"),
+        "reminders": ("reminder", "that {} due: skipped"),
+        "imports": ("import", "that ran: stopped; start again"),
     }
-    lines += [
-        f"{restored.settled[kind]:>6,} {words}" for kind, words in waits.items() if restored.settled[kind]
-    ]
+    for kind, (word, rest) in waits.items():
+        if count := settled[kind]:
+            lines.append(f"{_counted(count, word)} {rest.format('was' if count == 1 else 'were')}.")
     if restored.heads_moved_to:
         lines.append(f"Signed heads that are newer than the backup are kept in {restored.heads_moved_to}.")
     return lines
+
+
+def _counted(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -25,6 +25,7 @@ from lifecycle.config import Settings, sqlalchemy_url
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
 from lifecycle.governance.automation.perform import perform_due
+from lifecycle.governance.automation.timed import set_off_timed_rules
 from lifecycle.governance.reminders.fire import fire_due
 from lifecycle.migrations import NEWEST
 from lifecycle.prepare import alembic_config
@@ -34,9 +35,13 @@ from lifecycle.records.outbox.compose import send_message
 from lifecycle.records.outbox.deliver import count_due, deliver_due
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.outbox.sealed import placeholder
+from lifecycle.records.reminders.models import Reminder
 from tests.backup.places import Place, empty_place
 from tests.factories.browsing import Caller
-from tests.factories.cards import a_card, attach, moved
+from tests.factories.cards import a_card, attach, fill, moved, rows
+from tests.factories.clients import FILES, a_contact, request_of
+from tests.factories.clients import STAGES as GATES
+from tests.factories.consequences import firings, follow_through
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import publish_lab
 from tests.installation import Addresses, SmtpSink
@@ -175,7 +180,7 @@ def test_a_backup_taken_while_cards_move_is_restored_and_sends_nothing_old(
     assert len(reasons) == 1
     assert str(reasons.pop()).startswith("Restored from a backup of ")
     assert smtp_sink.received == []
-    for words in ("messages that had not left", "rules that were due", "reminders that were due"):
+    for words in ("messages that had not left", "due: try again", "due: skipped"):
         assert words in said
 
     with target.app() as app:
@@ -355,6 +360,42 @@ def test_a_database_that_holds_something_is_replaced_only_when_told(
     assert "The books are clean." in target.done("books")
 
 
+def test_what_fell_due_between_the_backup_and_its_restore_is_told_and_not_done(
+    source: Place, target: Place, services: Addresses, smtp_sink: SmtpSink, tmp_path: Path
+) -> None:
+    """Two months pass: a client was reminded and their request has expired, a date's rule was performed."""
+    file, clock = tmp_path / "backup.zip", tmp_path / "clock"
+    gap = timedelta(days=66)
+    with source.app() as app:
+        soon = "soon: { at: 1 day before ready_on, do: [ { task: { title: Get it ready, due: 1 day } } ] }"
+        publish_lab(app, GATES, files={**FILES, "rules.yaml": f"rules:\n  {soon}\n"})
+        ana = make_user(app, name="Ana", role="manager", departments=["bench", "office"])
+        card = a_card(app, ana)
+        a_contact(app, card.account, rights=["signatory"])
+        fill(app, card, ana, ready_on=f"{now() + gap:%Y-%m-%d}")
+        moved(app, card, "terms", ana)
+        follow_through(app)
+        sent = len(smtp_sink.received)
+        assert sent > 0
+    source.done("backup", str(file))
+    clock.write_text(str(gap.total_seconds()))
+    said = target.done("restore", str(file), LIFECYCLE_CLOCK=str(clock))
+    assert "1 rule that was due: try again" in said
+    assert "reminders that were due: skipped" in said
+    with target.app() as app, time_machine.travel(now() + gap + timedelta(minutes=1)):
+        assert request_of(app, card, "terms")["status"] == "expired"
+        [firing] = firings(app)
+        assert (firing.rule_key, firing.state) == ("soon", "failed")
+        assert str(firing.last_error).startswith("Restored from a backup of ")
+        due = {(row["state"], row["step"]) for row in rows(app, Reminder) if row["due_at"] <= now()}
+        assert ("fired", "expire") in due
+        assert {state for state, step in due if step != "expire"} == {"skipped"}
+        with app.app_context():
+            assert set_off_timed_rules() == 0
+            assert (perform_due()[0], fire_due()[0], deliver_due()[0]) == (0, 0, 0)
+    assert len(smtp_sink.received) == sent
+
+
 def test_heads_signed_after_the_backup_are_kept_aside_and_signing_goes_on(
     source: Place, target: Place, ana: Person, tmp_path: Path
 ) -> None:
@@ -438,5 +479,5 @@ def test_a_backup_never_replaces_a_file_and_a_broken_one_leaves_none(
 
 
 def test_what_a_backup_holds_can_be_asked_without_restoring_it(backup: Path, target: Place) -> None:
-    assert target.done("restore", "--check", str(backup)).startswith("Whole: 1 accounts, 1 cards, ")
+    assert target.done("restore", "--check", str(backup)).startswith("Whole: 1 account, 1 card, ")
     assert row_counts(target) == {}

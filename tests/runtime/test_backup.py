@@ -49,7 +49,7 @@ def test_a_backup_of_one_folder_runs_in_another(tmp_path: Path) -> None:
             assert "stop the product first" in refused.stderr
         done = lifecycle(first, "backup", str(resting))
         assert done.returncode == 0, done.stderr
-        assert "1 accounts" in done.stdout
+        assert "1 account," in done.stdout
 
         refused = lifecycle(second, "restore", str(resting))
         assert "first copy the secrets.json" in refused.stderr
