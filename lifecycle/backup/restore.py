@@ -37,23 +37,22 @@ from lifecycle.records.people.actor import SYSTEM
 
 RESTORED: Final = "system.restored"
 
-# Everything of ours in the schema, and nothing that belongs to an extension.
+# Everything of ours in the schema, and nothing that belongs to an extension. All commands are written before
+# the first is run: what a cascade has taken along has no name any more.
 _EMPTY: Final = """
-do $$ declare each record; begin
-  for each in
-    select format('drop %s if exists %s cascade',
-        case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'
-            else 'table' end, c.oid::regclass) as command
-    from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'S')
-      and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass
-        and d.objid = c.oid and d.deptype in ('e', 'a', 'i'))
-  loop execute each.command; end loop;
-  for each in
-    select format('drop routine if exists %s cascade', p.oid::regprocedure) as command
-    from pg_proc p where p.pronamespace = 'public'::regnamespace
-      and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass
-        and d.objid = p.oid and d.deptype = 'e')
-  loop execute each.command; end loop;
+do $$ declare commands text[]; command text; begin
+  select array_agg(format('drop %s if exists %s cascade',
+      case c.relkind when 'v' then 'view' when 'm' then 'materialized view' when 'S' then 'sequence'
+          else 'table' end, c.oid::regclass)) into commands
+  from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'S')
+    and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass
+      and d.objid = c.oid and d.deptype in ('e', 'a', 'i'));
+  foreach command in array coalesce(commands, '{}') loop execute command; end loop;
+  select array_agg(format('drop routine if exists %s cascade', p.oid::regprocedure)) into commands
+  from pg_proc p where p.pronamespace = 'public'::regnamespace
+    and not exists (select from pg_depend d where d.classid = 'pg_proc'::regclass
+      and d.objid = p.oid and d.deptype = 'e');
+  foreach command in array coalesce(commands, '{}') loop execute command; end loop;
 end $$;
 """
 _NEW_IN_17: Final = b"SET transaction_timeout = 0;\n"

@@ -203,8 +203,8 @@ def test_the_restored_database_refuses_what_the_old_one_did(
     file = tmp_path / "backup.zip"
     with source.app() as app:
         card = a_card(app, ana)
-    source.done("backup", str(file))
-    target.done("restore", str(file))
+    source.back_up(file)
+    target.restore(file)
     with psycopg.connect(target.settings.database_url, autocommit=True) as app_role:
         for statement in (
             "delete from events",
@@ -236,7 +236,7 @@ def backup(source: Place, ana: Person, tmp_path: Path) -> Path:
     with source.app() as app:
         a_card(app, ana)
         owe(app)
-    source.done("backup", str(file))
+    source.back_up(file)
     return file
 
 
@@ -285,7 +285,7 @@ def test_a_file_that_is_damaged_foreign_or_too_new_is_one_sentence_and_nothing_i
 def test_a_restore_that_fails_halfway_leaves_the_database_as_it_was(
     backup: Path, target: Place, ana: Person
 ) -> None:
-    target.done("restore", str(backup))
+    target.restore(backup)
     before = row_counts(target)
     dump = b"".join(archive.read_dump(backup))
     for broken in (b"this is no dump", dump[: len(dump) // 2]):
@@ -297,7 +297,7 @@ def test_a_restore_that_fails_halfway_leaves_the_database_as_it_was(
 def test_a_restore_that_is_killed_has_done_all_or_nothing(
     backup: Path, target: Place, ana: Person, services: Addresses
 ) -> None:
-    target.done("restore", str(backup))
+    target.restore(backup)
     with target.app() as app:
         a_card(app, ana)
     before = row_counts(target)
@@ -318,7 +318,7 @@ def test_a_restore_that_is_killed_has_done_all_or_nothing(
         before = after
     assert killed >= 4
     # Whatever it left behind, the next one works.
-    target.done("restore", "--replace", str(backup))
+    target.restore(backup, replace_all=True)
     assert "The books are clean." in target.done("books")
 
 
@@ -344,7 +344,7 @@ def unsettled(place: Place) -> int:
 def test_a_database_that_holds_something_is_replaced_only_when_told(
     backup: Path, target: Place, ana: Person
 ) -> None:
-    target.done("restore", str(backup))
+    target.restore(backup)
     assert "not empty" in target.refused("restore", str(backup))
     with target.app() as app:
         a_card(app, ana, title="Made after the backup")
@@ -353,7 +353,7 @@ def test_a_database_that_holds_something_is_replaced_only_when_told(
         owner.execute("create table from_elsewhere (id bigint generated always as identity, at date)")
         owner.execute("create view seen as select title from cards")
     counts = row_counts(target)
-    target.done("restore", "--replace", str(backup))
+    target.restore(backup, replace_all=True)
     after = row_counts(target)
     assert after["cards"] == counts["cards"] - 1
     assert "from_elsewhere" not in after
@@ -377,7 +377,7 @@ def test_what_fell_due_between_the_backup_and_its_restore_is_told_and_not_done(
         follow_through(app)
         sent = len(smtp_sink.received)
         assert sent > 0
-    source.done("backup", str(file))
+    source.back_up(file)
     clock.write_text(str(gap.total_seconds()))
     said = target.done("restore", str(file), LIFECYCLE_CLOCK=str(clock))
     assert "1 rule that was due: try again" in said
@@ -402,8 +402,8 @@ def test_heads_signed_after_the_backup_are_kept_aside_and_signing_goes_on(
     first, file = tmp_path / "first.zip", target.settings.data_dir / FILE
     with source.app() as app, app.app_context():
         sign_heads()
-    source.done("backup", str(first))
-    target.done("restore", str(first))
+    source.back_up(first)
+    target.restore(first)
     target.done("evidence", "head")
     assert len(file.read_text().splitlines()) == 2
     newer = file.read_text()
@@ -437,7 +437,7 @@ def test_under_another_key_links_in_mail_are_gone_rather_than_wrong(
                 html=f"<p>Open {place} please.</p>",
                 card_id=card.id,
             )
-    source.done("backup", str(file))
+    source.back_up(file)
     key = secrets.token_urlsafe(32)
     assert "another SECRET_KEY" in target.refused("restore", str(file), SECRET_KEY=key)
     assert row_counts(target) == {}
@@ -459,9 +459,9 @@ def test_a_backup_of_an_older_schema_is_brought_up_to_date(
         )
         with engine.begin() as connection:
             command.upgrade(alembic_config(connection), "0008")
-        old.done("backup", str(file))
+        old.back_up(file)
     assert archive.check(file).migration == "0008"
-    target.done("restore", str(file))
+    target.restore(file)
     with psycopg.connect(target.settings.database_url) as app_role:
         assert app_role.execute("select version_num from alembic_version").fetchone() == (NEWEST,)
 
