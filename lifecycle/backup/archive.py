@@ -84,11 +84,21 @@ def write(file: Path, manifest: Manifest, dump: Callable[[IO[bytes]], None]) -> 
                 archive.writestr(_MANIFEST, manifest.as_json())
             stream.flush()
             os.fsync(stream.fileno())
-        # Unlike a rename, a link never replaces what somebody else has put there meanwhile.
-        os.link(half, file)
+        _put_in_place(half, file)
     finally:
         half.unlink(missing_ok=True)
     return manifest
+
+
+def _put_in_place(half: Path, file: Path) -> None:
+    try:
+        # Unlike a rename, a link never replaces what somebody else has put there meanwhile.
+        os.link(half, file)
+    except FileExistsError:
+        raise
+    except OSError:
+        # Not every file system knows links.
+        half.rename(file)
 
 
 def check(file: Path) -> Manifest:
