@@ -1,4 +1,4 @@
-"""`python -m tests.drill`: the fault drill, from the first start to the verdict; exit code 1 when a promise broke."""
+"""`python -m tests.drill`: the fault drill, from start to verdict; exit code 1 when a promise was broken."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def main() -> int:
 def drill(site: Site, options: Options) -> Result:
     """Load the site, let everything happen to it, bring it to rest, and judge."""
     began = time.monotonic()
-    chaos = Chaos(site, Probes(site), mode_seconds=2.0 if options.short else 6.0)
+    chaos = Chaos(site, Probes(site), say, mode_seconds=2.0 if options.short else 6.0)
     crew = Crew(site, options.seed)
     crew.start()
     say("Injecting faults")
@@ -64,10 +64,10 @@ def drill(site: Site, options: Options) -> Result:
     rested = come_to_rest(site, chaos.probes, hurry=options.short)
     attempts = list(read_journals(site.journals))
     facts = gather(site, attempts, chaos.kills)
+    again = repeats(facts)
     remarks = [
-        f"Everything came to rest {rested:.0f} s after the last fault; what waits for a later try is asked for "
-        "by setting the clock forward.",
-        f"{repeats(facts)} messages came again under their Message-ID: the sender could not know that they had arrived.",
+        f"Everything had come to rest {rested:.0f} s after the last fault, with the clock set forward to later tries.",
+        f"{again} messages came again under their Message-ID: nobody could know that they had arrived.",
         *unconfirmed(facts.messages),
         *(f"The point “{point}” was not reached in time." for point in chaos.not_reached),
     ]
@@ -110,17 +110,12 @@ def by_channel(attempts: Sequence[Attempt]) -> dict[str, dict[str, int]]:
 def parse() -> Options:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="./dev drill", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="each fault once")
-    parser.add_argument(
-        "--minutes", type=float, default=10.0, help="how long faults are injected (%(default)s)"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=1, help="decides what happens in which order (%(default)s)"
-    )
-    parser.add_argument(
-        "--write", type=Path, metavar="FILE", help="write the page about this run, in Markdown"
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
+    add = parser.add_argument
+    add("--short", action="store_true", help="each fault once")
+    add("--minutes", type=float, default=10.0, help="how long faults are injected (%(default)s)")
+    add("--seed", type=int, default=1, help="decides what happens in which order (%(default)s)")
+    add("--write", type=Path, metavar="FILE", help="write the page about this run, in Markdown")
+    add("--json", type=Path, metavar="FILE", help="write the result as JSON")
     return Options(**vars(parser.parse_args()))
 
 

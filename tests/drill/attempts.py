@@ -1,4 +1,4 @@
-"""What was tried and what the trier was told: the movers' own record, held against the database at the end."""
+"""What was tried and what the trier was told: the movers' own record, held against the database later."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Told = Literal["moved", "undone", "blocked", "stale", "refused", "unknown", "odd
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try to move one card from the visit that was seen; `visit` is the new one, where the answer names it.
+    """One try to move a card from the visit that was seen; `visit` is the new one, if the answer names it.
 
     `is_illegal` tries what no gate may let through. An import names no visit (0): it looks for itself.
     """

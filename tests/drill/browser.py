@@ -1,4 +1,4 @@
-"""Somebody with a browser, on the real web server: logs in, posts forms, and lives through what is refused."""
+"""Somebody with a browser, on the real web server: logs in, posts forms, and lives through refusals."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _REACHED_WITHIN = 40.0
 
 @dataclass
 class Outcome:
-    """How often a fault was injected, and how long each time until its function was back; None: it did not."""
+    """A fault, and how long it took each time until its function was back; None: it never was."""
 
     fault: str
     function: str
@@ -36,10 +36,11 @@ class Outcome:
 
 @dataclass
 class Chaos:
-    """Injects faults one after the other, and measures. `kills` are moments at which a sender may have died."""
+    """Injects faults one after the other, and measures. `kills` are when a sender may have died."""
 
     site: Site
     probes: Probes
+    say: Callable[[str], None]
     mode_seconds: float = 6.0
     kills: list[float] = field(default_factory=list)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -62,6 +63,7 @@ class Chaos:
         instead = fault.do(self)
         since = time.monotonic()
         seconds = seconds_until(instead or ready, since)
+        self.say(f"  {fault.name}: {fault.function} " + (f"after {seconds:.1f} s" if seconds else "NEVER"))
         self.outcomes.setdefault(fault.name, Outcome(fault.name, fault.function)).seconds.append(seconds)
 
     # --- processes ---

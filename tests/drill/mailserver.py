@@ -1,4 +1,4 @@
-"""The drill's mail server: real SMTP on loopback, healthy or not as it is told, that keeps count of what came."""
+"""The drill's mail server: real SMTP on loopback, healthy or not as it is told, that counts what came."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class MailServer:
     async def wait_while_silent(self) -> bool:
         """Say whether the server was silent; return when it no longer is."""
         was_silent = self.mode == "silent"
-        while self.mode == "silent":
+        while self.mode == "silent":  # noqa: ASYNC110 - the mode is set by another thread
             await asyncio.sleep(0.05)
         return was_silent
 
@@ -83,12 +83,12 @@ class MailServer:
             return "550 5.7.1 Not wanted here"
         if mode == "cuts":
             self._note(envelope, "cut", began)
-            server.transport.abort()
+            _hang_up(server)
             return "421 4.3.0 Gone"
         if mode == "silent":
             self._note(envelope, "unanswered", began)
             await self.wait_while_silent()
-            server.transport.abort()
+            _hang_up(server)
             return "421 4.3.0 Gone"
         self._note(envelope, "taken", time.monotonic())
         return "250 2.0.0 Kept"
@@ -97,6 +97,11 @@ class MailServer:
         message = message_from_bytes(envelope.original_content or b"")
         message_id = str(message["Message-ID"])
         self.arrivals += [Arrival(message_id, address, fate, at) for address in envelope.rcpt_tos]
+
+
+def _hang_up(server: SMTP) -> None:
+    assert isinstance(server.transport, asyncio.Transport)
+    server.transport.abort()
 
 
 class _Conversation(SMTP):

@@ -1,4 +1,4 @@
-"""Processes that move the same cards at once through every door, knowingly wrong at times, and note what they hear.
+"""Processes that move the same cards at once through every door, at times knowingly wrong, and take notes.
 
 A mover never stops for a fault: an answer that did not come is noted as unknown, and asked for again.
 """
@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Sequence
 from multiprocessing.synchronize import Event
+from pathlib import Path
 from typing import Any
 
 from tests.drill.attempts import Attempt, Journal, Told
@@ -47,7 +48,7 @@ class Crew:
             process.start()
 
     def stop(self) -> None:
-        """Stop, and wait until what everybody was doing is done. Raises AssertionError when a mover failed."""
+        """Stop, and wait until everybody has finished. Raises AssertionError when a mover failed."""
         self._stop.set()
         for process in self._processes:
             process.join(120)
@@ -67,7 +68,7 @@ def _told(site: Site, email: str, number: int, seed: int) -> dict[str, Any]:
 
 def _work(told: dict[str, Any], stop: Event) -> None:
     site: Site = told["site"]
-    mover = Mover(site, site.browser(told["email"]), told["seed"], Journal(told["journal"]))
+    mover = Mover(site, site.browser(told["email"]), told["seed"], Journal(Path(told["journal"])))
     while not stop.is_set():
         getattr(mover, told["does"])()
         time.sleep(_PAUSE)
@@ -84,7 +85,7 @@ class Mover:
         self._priceless = site.priceless
 
     def move_some(self) -> None:
-        """Make one try through one door, again when it was not answered, and now and then again when it was."""
+        """Make one try through one door, again when nobody answered, and now and then when somebody did."""
         several = self._chance.random() < 0.2
         chosen = self._chosen(8 if several else 1)
         seen = {card: found for card in chosen if (found := self.look(card))}
@@ -116,7 +117,8 @@ class Mover:
         """Give a card what its gate asks for, or take it away, while others try to get it through."""
         number = self._chance.choice([number for number in self._site.cards if is_toggled(number)])
         price = self._chance.choice(("", "5.00"))
-        self._browser.post(f"/cards/{self._site.cards[number]}/fields", **{"field-price": price})
+        fields: dict[str, Any] = {"field-price": price}
+        self._browser.post(f"/cards/{self._site.cards[number]}/fields", **fields)
 
     def move_one(self, card: str, visit: int, stage: str) -> Attempt:
         """Move a card on; sometimes where no way leads, and a card without a price where its gate is shut."""

@@ -1,4 +1,4 @@
-"""The drill's playbook: a line that cards go round and round, two gates that matter, a message for every move."""
+"""The drill's playbook: a line that cards go round, two gates that matter, a message for every move."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ text: |
 """,
 }
 
-# How many messages a move into a stage owes: two clerks are on the desk, and a client is told of what is shipped.
+# How many messages a move into a stage owes: to each clerk at the desk, and of what is shipped to a client.
 CLERKS = 2
 MAILS = {"intake": CLERKS, "prepared": CLERKS, "checked": CLERKS, "shipped": CLERKS + 1}

@@ -65,10 +65,10 @@ def tables(result: Result) -> list[list[list[str]]]:
         median = f"{statistics.median(back):.1f} s" if back else "never"
         faults.append([outcome.fault, str(len(outcome.seconds)), outcome.function, median, worst])
     promises = [["", "promise", "tried", *HARMS]]
-    for each in result.judged:
-        promises.append(
-            [each.promise, each.what, f"{each.tried:,}", *(str(each.count(harm)) for harm in HARMS)]
-        )
+    promises += [
+        [each.promise, each.what, f"{each.tried:,}", *(str(each.count(harm)) for harm in HARMS)]
+        for each in result.judged
+    ]
     told = sorted({word for counts in result.tried.values() for word in counts})
     attempts = [["attempts by", *told]]
     for channel, counts in sorted(result.tried.items()):
@@ -107,9 +107,9 @@ def as_page(result: Result) -> str:
     lines = [
         "# The fault drill",
         "",
-        "The whole product runs under load while its processes are killed, its queue is emptied, its mail server",
-        "misbehaves and its clock jumps. Afterwards every answer that was given is held against the database, and",
-        "every message against what the mail server has. Run it with",
+        "The whole product runs under load while its processes are killed, its queue is emptied, its mail",
+        "server misbehaves and its clock jumps. Afterwards every answer that was given is held against the",
+        "database, and every message against what the mail server has. Run it with",
         "",
         f"    ./dev drill --minutes {max(1, round(result.seconds / 60))} --seed {result.seed}",
         "",
@@ -133,10 +133,10 @@ def _row(words: list[str]) -> str:
 _LIMITS = (
     "## What it does not show",
     "",
-    "One machine on which everything runs, so no network that parts and no disk that fails or loses what was",
-    "flushed: `kill -9` leaves what the kernel has already taken. The seed decides which faults come in which",
-    "order and what the movers try, not how the processes' steps interleave, so a run cannot be repeated exactly;",
-    "that nothing broke in one run is evidence and no proof. A function's time is measured from the fault's end to",
-    "a probe's first success, on a machine that the load shares. Messages that may have arrived twice carry one",
-    "Message-ID; whether a reader sees one or two is their mail program's business.",
+    "Everything runs on one machine: no network parts, and no disk fails or loses what was flushed",
+    "(`kill -9` leaves what the kernel has taken). The seed decides which faults come in which order and",
+    "what the movers try, not how the processes' steps interleave, so a run cannot be repeated exactly; that",
+    "nothing broke in one run is evidence and no proof. A time is measured from the fault's end to the first",
+    "success of a probe, on a machine that the load shares. A message that may have arrived twice carries one",
+    "Message-ID; whether its reader then sees one or two is their mail program's business.",
 )

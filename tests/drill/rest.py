@@ -27,7 +27,7 @@ select (select count(*) from outbox_messages where state in ('due', 'held', 'cla
 
 
 def come_to_rest(site: Site, probes: Probes, *, hurry: bool = False) -> float:
-    """Make everything well, and wait until nothing is left to do or the horizon is reached; return the seconds.
+    """Make everything well, and wait until nothing is left to do, within a horizon; return the seconds.
 
     The clock is set right first, and then forward, further each time: what waits for its next try gets it.
     In a hurry, nobody waits for the minute of undo to pass by itself.
@@ -56,7 +56,7 @@ def _wait_until_nothing_is_left(site: Site) -> bool:
     return False
 
 
-def check_books(site: Site) -> tuple[list[Judged], list[str]]:
+def check_books(site: Site) -> list[Judged]:
     """Return what the product's own checks say of every row and of every evidence chain."""
     settings = Settings.from_env(site.environment())
     owner = replace(settings, database_url=settings.database_owner_url or settings.database_url)
@@ -67,17 +67,12 @@ def check_books(site: Site) -> tuple[list[Judged], list[str]]:
         finally:
             db.session.remove()
             db.engine.dispose()
-    rows, evidence = (
-        Judged("books", "every book of `lifecycle books`", 0),
-        Judged("evidence", "every chain", 0),
-    )
+    rows = Judged("books", "every book of `lifecycle books`", 0)
+    evidence = Judged("evidence", "every chain verifies", 0)
     for page in pages:
-        page_of = evidence if page.promise == "evidence" else rows
-        harm: Harm = "lost" if page.promise == "evidence" else page.promise  # type: ignore[assignment]  # The others are these words.
-        page_of.tried += page.looked_at
-        examples = page.examples or ("",)
-        page_of.findings += [
-            Finding(harm, f"{page.name}: {examples[min(number, len(examples) - 1)]}")
-            for number in range(page.broken)
-        ]
+        judged = evidence if page.promise == "evidence" else rows
+        harm: Harm = "lost" if page.promise == "evidence" else page.promise  # type: ignore[assignment]  # All others are harms.
+        judged.tried += page.looked_at
+        shown = [*page.examples, *[""] * (page.broken - len(page.examples))]
+        judged.findings += [Finding(harm, f"{page.name}: {example}") for example in shown]
     return [rows, evidence]

@@ -1,4 +1,4 @@
-"""The product under drill: started by its own supervisor, filled with cards, with its mail server and its clock."""
+"""The product under drill: started by its own supervisor, filled with cards, with its mail and its clock."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Site:
 
     @property
     def kill_order(self) -> Path:
-        """The file in which a named point is written: the first process to reach it dies (`core/killpoint.py`)."""
+        """The file that names a point: the first process to reach it dies (`core/killpoint.py`)."""
         return self.folder / "kill"
 
     def browser(self, email: str) -> Browser:
@@ -102,7 +102,7 @@ class Site:
 
     def rows(self, query: str, *given: object) -> list[dict[str, Any]]:
         with self.connect() as connection:
-            return connection.execute(query, given).fetchall()  # type: ignore[arg-type]  # Our own words.
+            return connection.execute(query, given).fetchall()
 
     def queue(self) -> redis.Redis:
         return redis.Redis.from_url(self.product.services["redis"], socket_timeout=5)

@@ -23,9 +23,10 @@ HARMS: tuple[Harm, ...] = ("lost", "doubled", "stuck", "bypassed")
 KILL_WINDOW = (-0.5, 3.0)
 
 _VISITS = """
-select v.id, v.card_id, v.number, s.key as stage, v.entered_channel as channel, v.continues_visit_id, v.is_imported,
+select v.id, v.card_id, s.key as stage, v.entered_channel as channel, v.continues_visit_id,
     lag(v.id) over chain as before, lag(s.key) over chain as from_stage
-from stage_visits v join stages s on s.id = v.stage_id window chain as (partition by v.card_id order by v.number, v.id)
+from stage_visits v join stages s on s.id = v.stage_id
+window chain as (partition by v.card_id order by v.number, v.id)
 """
 _OWED = """
 select e.card_id, (e.body #>> '{data,to,visit}')::bigint as visit, e.body #>> '{data,to,stage}' as stage,
@@ -146,7 +147,7 @@ def _stands(attempt: Attempt, visit: dict[str, Any] | None) -> bool:
 
 
 def _unasked(facts: Facts) -> Iterator[Finding]:
-    """Find visits that no attempt accounts for: the effect of one attempt twice, or of one that was refused."""
+    """Find visits that no attempt accounts for: one attempt acted twice, or one that was refused acted."""
     asked = {
         (attempt.card, attempt.seen, attempt.to)
         for attempt in facts.attempts
