@@ -135,8 +135,8 @@ _LIMITS = (
     "",
     "Everything runs on one machine: no network parts, and no disk fails or loses what was flushed",
     "(`kill -9` leaves what the kernel has taken). The seed decides which faults come in which order and",
-    "what the movers try, not how the processes' steps interleave, so a run cannot be repeated exactly; that",
-    "nothing broke in one run is evidence and no proof. A time is measured from the fault's end to the first",
-    "success of a probe, on a machine that the load shares. A message that may have arrived twice carries one",
-    "Message-ID; whether its reader then sees one or two is their mail program's business.",
+    "what the movers try, not how the processes' steps interleave, so a run cannot be repeated exactly;",
+    "that nothing broke in one run is evidence and no proof. A time is measured from the fault's end to the",
+    "first success of a probe, on a machine that the load shares. A message that may have arrived twice",
+    "carries one Message-ID; whether its reader then sees one or two is their mail program's business.",
 )
