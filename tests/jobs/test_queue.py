@@ -1,0 +1,52 @@
+"""P13: a queue holds each sweep once, however long its worker is away, and loses nothing by it."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from redis import Redis
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+
+from jobs import outbox
+from lifecycle.core.queue import BULK, URGENT, enqueue
+from tests.records.outbox.deliverer import owe, states
+
+
+def test_a_sweeper_does_not_pile_up_jobs_while_the_worker_is_slow(app: Flask) -> None:
+    redis: Redis = app.extensions["redis"]
+    owe(app)
+    for _ in range(5):
+        with app.app_context():
+            assert outbox.sweep() == 1
+    assert redis.llen("rq:queue:urgent") == 1
+
+
+def test_what_is_being_done_is_queued_again(app: Flask) -> None:
+    """What was committed after a job began may be too late for it."""
+    redis: Redis = app.extensions["redis"]
+    with app.app_context():
+        enqueue(URGENT, outbox.DELIVER_DUE)
+        redis.lmove("rq:queue:urgent", "taken by a worker")
+        enqueue(URGENT, outbox.DELIVER_DUE)
+    assert redis.llen("rq:queue:urgent") == 1
+
+
+def test_jobs_about_different_things_and_in_different_queues_all_wait(app: Flask) -> None:
+    redis: Redis = app.extensions["redis"]
+    with app.app_context():
+        for number in (1, 2):
+            enqueue(BULK, "jobs.imports.check", number)
+        enqueue(BULK, "jobs.rules.set_off_timed")
+        enqueue(URGENT, "jobs.rules.set_off_timed")
+    assert (redis.llen("rq:queue:bulk"), redis.llen("rq:queue:urgent")) == (3, 1)
+
+
+@pytest.mark.slow
+def test_a_worker_does_what_was_queued_once_for_many(app: Flask) -> None:
+    owe(app, 3)
+    with app.app_context():
+        outbox.sweep()
+        worker = SimpleWorker(["urgent"], connection=app.extensions["redis"], serializer=JSONSerializer)
+        worker.work(burst=True, logging_level="WARNING")
+    assert states(app) == ["sent"] * 3
