@@ -66,7 +66,7 @@ def drill(site: Site, options: Options) -> Result:
     facts = gather(site, attempts, chaos.kills)
     again = repeats(facts)
     remarks = [
-        f"All had come to rest {rested:.0f} s after the last fault, with the clock set forward to later tries.",
+        f"All had come to rest {rested:.0f} s after the last fault, the clock set forward to later tries.",
         f"{again} messages came again under their Message-ID: nobody could know that they had arrived.",
         *unconfirmed(facts.messages),
         *(f"The point “{point}” was not reached in time." for point in chaos.not_reached),

@@ -28,7 +28,7 @@ _TOLD: dict[int, Told] = {
     400: "refused",
 }
 _HOT = 10  # Cards that everybody moves at once.
-_PAUSE = 0.15
+_PAUSE = 0.5
 _IMPORT_SECONDS = 60.0
 
 
