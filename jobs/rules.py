@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jobs.stopping import is_asked_to_stop
+from lifecycle.core.db import transaction
 from lifecycle.core.queue import URGENT, enqueue
 from lifecycle.governance.automation import perform
 from lifecycle.governance.automation.timed import set_off_timed_rules
@@ -20,6 +21,8 @@ def perform_due() -> int:
 
 def sweep() -> int:
     """Queue a performing when anything waits, whoever forgot it; return how much does."""
+    with transaction():
+        perform.allow_for_a_clock_set_back()
     due = perform.count_due()
     if due:
         enqueue(URGENT, PERFORM_DUE)
