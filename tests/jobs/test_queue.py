@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
+import uuid
+
 import pytest
 from flask import Flask
 from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from jobs import outbox
+from jobs import outbox, rules
 from lifecycle.core.queue import BULK, URGENT, enqueue
+from lifecycle.governance.automation import perform
 from tests.records.outbox.deliverer import owe, states
 
 
@@ -40,6 +44,24 @@ def test_jobs_about_different_things_and_in_different_queues_all_wait(app: Flask
         enqueue(BULK, "jobs.rules.set_off_timed")
         enqueue(URGENT, "jobs.rules.set_off_timed")
     assert (redis.llen("rq:queue:bulk"), redis.llen("rq:queue:urgent")) == (3, 1)
+
+
+@pytest.mark.slow
+def test_a_flood_of_rules_lets_mail_have_its_turn(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mail shares a worker with rules that come as fast as they are performed."""
+    began = time.monotonic()
+
+    def take_a_moment(*_ids: uuid.UUID) -> bool:
+        time.sleep(0.01)
+        return True
+
+    monkeypatch.setattr(perform, "_due_ids", lambda: [(uuid.uuid4(), uuid.uuid4())] * 50)
+    monkeypatch.setattr(perform, "perform_one", take_a_moment)
+    redis: Redis = app.extensions["redis"]
+    with app.app_context():
+        rules.perform_due()
+    assert time.monotonic() - began < 15
+    assert redis.llen("rq:queue:urgent") == 1, "what is left goes to the end of the queue"
 
 
 @pytest.mark.slow
