@@ -79,6 +79,7 @@ def drill(site: Site, options: Options) -> Result:
         outcomes=list(chaos.outcomes.values()),
         judged=[*judge(facts), *check_books(site)],
         tried=by_channel(attempts),
+        kills=chaos.kills,
         remarks=remarks,
         versions=site.versions(),
     )

@@ -150,6 +150,7 @@ class Chaos:
         if order.exists():
             order.unlink(missing_ok=True)
             self.not_reached.append(point)
+            self.say(f"  “{point}” was not reached")
 
 
 @dataclass(frozen=True)

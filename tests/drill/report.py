@@ -29,6 +29,7 @@ class Result:
     outcomes: list[Outcome]
     judged: list[Judged]
     tried: dict[str, dict[str, int]]
+    kills: list[float] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
 
