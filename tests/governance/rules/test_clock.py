@@ -72,3 +72,23 @@ def test_the_next_try_comes_after_its_delay(app: Flask, ana: Person) -> None:
     sweep(app)
     longest = start + automation.DELAYS[1] + timedelta(minutes=1)
     assert all(firing.next_attempt_at < longest for firing in firings(app, card))
+
+
+def test_a_card_that_came_in_the_future_is_told_of_in_a_minute(
+    app: Flask, ana: Person, smtp_sink: Any
+) -> None:
+    """Its visits follow each other, so this move is dated after the one before it; its mail is not."""
+    card, start = a_card(app, ana), now()
+    with time_machine.travel(start + AN_HOUR):
+        moved(app, card, "second", ana)
+        boss = make_user(app, role="manager")
+        moved(app, card, "first", boss, override=True, reason="It was too early.")
+    moved(app, card, "second", ana)
+    sweep(app)
+    with time_machine.travel(start + UNDO_WINDOW + timedelta(seconds=5)):
+        for _ in range(2):
+            sweep(app)
+            perform(app)
+            with app.app_context():
+                outbox.deliver_due()
+    assert len(received(smtp_sink)) == 2
