@@ -64,10 +64,12 @@ def drill(site: Site, options: Options) -> Result:
     rested = come_to_rest(site, chaos.probes, hurry=options.short)
     attempts = list(read_journals(site.journals))
     facts = gather(site, attempts, chaos.kills)
-    again = repeats(facts)
+    again, illegal = repeats(facts), sum(attempt.is_illegal for attempt in attempts)
     remarks = [
         f"All had come to rest {rested:.0f} s after the last fault, the clock set forward to later tries.",
         f"{again} messages came again under their Message-ID: nobody could know that they had arrived.",
+        f"{illegal:,} attempts were knowingly illegal, and {repeated(attempts):,} asked for what was asked before.",
+        f"Imports answer with a sum: they say that they moved {facts.told_by_imports:,} cards.",
         *unconfirmed(facts.messages),
         *(f"The point “{point}” was not reached in time." for point in chaos.not_reached),
     ]
@@ -92,6 +94,12 @@ def inject_all(chaos: Chaos, options: Options) -> None:
     chaos.round(chance, until=float("inf") if options.short else ends_at)
     while not options.short and time.monotonic() < ends_at:
         chaos.round(chance, until=ends_at)
+
+
+def repeated(attempts: Sequence[Attempt]) -> int:
+    """Return how many attempts were the same request over again: the visit that was seen is its mark."""
+    requests = Counter((each.card, each.seen, each.to) for each in attempts if each.seen)
+    return sum(count - 1 for count in requests.values())
 
 
 def unconfirmed(messages: Sequence[dict[str, Any]]) -> list[str]:

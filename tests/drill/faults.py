@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
-import psycopg
 import redis
 
 from lifecycle.config import CHECKOUT
@@ -22,7 +21,10 @@ from tests.drill.site import Site
 from tests.runtime.product import processes
 
 HOUR = 3600.0
+_POSTGRES = "bin/postgres"
 _REACHED_WITHIN = 40.0
+_THERE_WITHIN = 60.0
+_STEADY = 4.0
 
 
 @dataclass
@@ -59,37 +61,34 @@ class Chaos:
     def inject(self, fault: Fault) -> None:
         """Inject one fault, and wait until its function is back."""
         probe = getattr(self.probes, fault.function)
-        ready: Probe = probe if fault.function in ("page", "move") else probe()
+        is_immediate = fault.function in ("page", "move")
+        ready: Probe = probe if is_immediate else probe()
         instead = fault.do(self)
         since = time.monotonic()
-        seconds = seconds_until(instead or ready, since)
+        seconds = seconds_until(instead or ready, since, steady=_STEADY if is_immediate else 0.0)
         self.say(f"  {fault.name}: {fault.function} " + (f"after {seconds:.1f} s" if seconds else "NEVER"))
         self.outcomes.setdefault(fault.name, Outcome(fault.name, fault.function)).seconds.append(seconds)
 
     # --- processes ---
 
-    def kill(self, pid: int | None) -> None:
-        """Kill a process as nothing can resist; one that is being started again just now counts as killed."""
-        if pid is not None:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.kills.append(time.monotonic())
+    def kill(self, find: Callable[[], int | None], *, may_send: bool = False) -> None:
+        """Kill a process as nothing can resist, once it is there: it may just be being started again."""
+        until = time.monotonic() + _THERE_WITHIN
+        while (pid := find()) is None:
+            assert time.monotonic() < until, "there is nothing to kill"
+            time.sleep(0.05)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        if may_send:
+            self.kills.append(time.monotonic())
 
     def child(self, part: str) -> int | None:
         return self.site.product.child_or_none(part)
 
-    def web_worker(self) -> int | None:
-        master = self.child("gunicorn")
-        return next((pid for pid, parent, _ in processes() if parent == master), None)
-
-    def backend(self) -> None:
-        query = """
-            select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()
-            order by random() limit 1
-        """
-        with suppress(psycopg.Error):
-            for row in self.site.rows(query):
-                self.kill(row["pid"])
+    def grandchild(self, part: str, of: str) -> int | None:
+        """A process that one of the supervisor's children has started."""
+        parent = self.child(of)
+        return next((pid for pid, above, line in processes() if above == parent and part in line), None)
 
     def forget_queues(self) -> None:
         """Empty Valkey: every queue, job and limit that it knew is gone."""
@@ -130,7 +129,7 @@ class Chaos:
             stderr=subprocess.DEVNULL,
         )
         time.sleep(self.mode_seconds)
-        self.kill(self.child("jobs.schedule"))
+        self.kill(lambda: self.child("jobs.schedule"))
         time.sleep(self.mode_seconds)
         second.terminate()
         second.wait(30)
@@ -162,8 +161,12 @@ class Fault:
     do: Callable[[Chaos], Probe | None]
 
 
-def _kills(name: str, function: str, part: str) -> Fault:
-    return Fault(f"kill -9 {name}", function, lambda chaos: chaos.kill(chaos.child(part)))
+def _kills(name: str, function: str, part: str, *, of: str = "", may_send: bool = False) -> Fault:
+    def do(chaos: Chaos) -> None:
+        find = (lambda: chaos.grandchild(part, of)) if of else (lambda: chaos.child(part))
+        chaos.kill(find, may_send=may_send)
+
+    return Fault(f"kill -9 {name}", function, do)
 
 
 def _mail(words: str, mode: Mode) -> Fault:
@@ -175,14 +178,14 @@ def _point(point: str, function: str) -> Fault:
 
 
 FAULTS = (
-    Fault("kill -9 a web worker", "page", lambda chaos: chaos.kill(chaos.web_worker())),
+    _kills("a web worker", "page", "gunicorn", of="gunicorn"),
     _kills("the web master", "page", "gunicorn"),
-    _kills("the urgent worker", "mail", "jobs.worker urgent"),
+    _kills("the urgent worker", "mail", "jobs.worker urgent", may_send=True),
     _kills("the bulk worker", "bulk", "jobs.worker bulk"),
     _kills("the scheduler", "sweep", "jobs.schedule"),
-    _kills("PostgreSQL", "move", "/postgres "),
-    Fault("kill -9 a database connection", "move", lambda chaos: chaos.backend()),
-    _kills("Valkey", "mail", "valkey-server"),
+    _kills("PostgreSQL", "move", _POSTGRES, may_send=True),
+    _kills("a database connection", "move", "lifecycle_app", of=_POSTGRES, may_send=True),
+    _kills("Valkey", "mail", "valkey"),
     Fault("Valkey emptied", "mail", lambda chaos: chaos.forget_queues()),
     _mail("silent", "silent"),
     _mail("slow", "slow"),

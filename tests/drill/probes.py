@@ -104,10 +104,19 @@ class Probes:
         return probe
 
 
-def seconds_until(probe: Probe, since: float, longest: float = LONGEST) -> float | None:
-    """Return how long after `since` the probe succeeds, or None when it does not in time."""
-    while time.monotonic() - since < longest:
-        if probe():
-            return time.monotonic() - since
+def seconds_until(probe: Probe, since: float, *, steady: float = 0.0) -> float | None:
+    """Return how long after `since` the probe succeeds, and goes on to; None when it never does.
+
+    Args:
+        steady: for so many seconds it must not fail again, as it does where what was orphaned answers first.
+    """
+    back: float | None = None
+    while time.monotonic() - since < LONGEST:
+        if not probe():
+            back = None
+        elif back is None:
+            back = time.monotonic()
+        if back is not None and time.monotonic() - back >= steady:
+            return back - since
         time.sleep(0.1)
     return None

@@ -92,6 +92,10 @@ def test_a_forged_answer_of_a_move_is_a_lost_move(facts: Facts) -> None:
         assert ("R1", "lost") in found
 
 
+def _import_forgot(facts: Facts) -> Facts:
+    return replace(facts, told_by_imports=facts.told_by_imports + len(facts.visits))
+
+
 def _moved_twice(facts: Facts) -> Facts:
     moved = next(each for each in facts.attempts if each.told == "moved")
     return replace(facts, attempts=[*facts.attempts, moved])
@@ -148,6 +152,7 @@ def _move_off_the_record(facts: Facts) -> Facts:
 @pytest.mark.parametrize(
     ("plant", "promise", "harm"),
     [
+        (_import_forgot, "R1", "lost"),
         (_moved_twice, "R1", "doubled"),
         (_moved_though_refused, "R1", "doubled"),
         (_let_through, "R1", "bypassed"),

@@ -36,6 +36,7 @@ left join rule_firings f on f.card_id = e.card_id and f.cause = e.id::text
 left join outbox_messages m on m.cause like 'firing/' || f.id || '/%%'
 where e.kind = 'card.stage.entered' group by e.id, e.card_id, visit, stage
 """
+_IMPORTED = "select coalesce(sum((summary ->> 'moved')::int), 0) as n from card_imports where state = 'done'"
 _PRICES = """
 select card_id, kind, body #> '{data}' as data from events
 where card_id is not null and kind in ('card.imported', 'card.fields.changed', 'card.stage.entered')
@@ -73,6 +74,7 @@ class Facts:
     owed: list[dict[str, Any]]
     messages: list[dict[str, Any]]
     pending: dict[str, int]
+    told_by_imports: int
     history: list[dict[str, Any]]
     arrivals: list[Arrival]
     kills: list[float]
@@ -92,6 +94,7 @@ def gather(site: Site, attempts: list[Attempt], kills: list[float]) -> Facts:
         messages=site.rows(
             "select id, kind, message_id, state, attempts, visit_id, cause from outbox_messages"
         ),
+        told_by_imports=site.rows(_IMPORTED)[0]["n"],
         pending={name: site.rows(query)[0]["n"] for name, query in waiting.items()},
         history=site.rows(_PRICES),
         arrivals=list(site.mail.arrivals),
@@ -135,6 +138,9 @@ def _moves(facts: Facts) -> Iterator[Finding]:
     for (card, seen), count in told.items():
         if count > 1:
             yield Finding("doubled", f"card {card} was moved {count} times from visit {seen}")
+    by_import = sum(1 for row in facts.visits if row["channel"] == "import" and row["before"] is not None)
+    for _ in range(facts.told_by_imports - by_import):
+        yield Finding("lost", "an import says that it moved a card, and no such move stands")
     yield from _unasked(facts)
 
 
