@@ -17,6 +17,7 @@ from tests.drill.site import ADMIN, MAP, Site, card_file
 # Nothing that is awaited longer comes back by itself.
 LONGEST = 180.0
 MAIL_AGAIN_EVERY = 3.0
+SLOW_ANSWER = 1.0
 
 Probe = Callable[[], bool]
 
@@ -108,13 +109,16 @@ def seconds_until(probe: Probe, since: float, *, steady: float = 0.0) -> float |
     """Return how long after `since` the probe succeeds, and goes on to; None when it never does.
 
     Args:
-        steady: for so many seconds it must not fail again, as it does where what was orphaned answers first.
+        steady: for so many seconds it must neither fail again nor take long, as it does where what was
+            orphaned answers first, or where requests queue up until somebody takes them.
     """
     back: float | None = None
     while time.monotonic() - since < LONGEST:
-        if not probe():
+        began = time.monotonic()
+        succeeds = probe()
+        if not succeeds:
             back = None
-        elif back is None:
+        elif back is None or time.monotonic() - began > SLOW_ANSWER:
             back = time.monotonic()
         if back is not None and time.monotonic() - back >= steady:
             return back - since

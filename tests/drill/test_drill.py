@@ -180,5 +180,5 @@ def test_the_one_open_window_of_smtp_is_no_double(facts: Facts) -> None:
     assert ("R3", "doubled") not in harms(replace(facts, arrivals=[*facts.arrivals, cut, taken]))
     # Killed just after the answer, or long after it.
     twice = [*facts.arrivals, replace(taken, at=5_000.0), taken]
-    assert ("R3", "doubled") not in harms(replace(facts, arrivals=twice, kills=[5_001.0]))
-    assert ("R3", "doubled") in harms(replace(facts, arrivals=twice, kills=[5_060.0]))
+    assert ("R3", "doubled") not in harms(replace(facts, arrivals=twice, kills=[*facts.kills, 5_001.0]))
+    assert ("R3", "doubled") in harms(replace(facts, arrivals=twice, kills=[*facts.kills, 5_060.0]))
