@@ -68,7 +68,7 @@ def drill(site: Site, options: Options) -> Result:
     remarks = [
         f"All had come to rest {rested:.0f} s after the last fault, the clock set forward to later tries.",
         f"{again} messages came again under their Message-ID: nobody could know that they had arrived.",
-        f"{illegal:,} attempts were knowingly illegal; {repeated(attempts):,} asked for what was asked before.",
+        f"{illegal:,} attempts were knowingly illegal; {repeated(attempts):,} asked for the same again.",
         f"Imports answer with a sum: they say that they moved {facts.told_by_imports:,} cards.",
         *unconfirmed(facts.messages),
         *(f"The point “{point}” was not reached in time." for point in chaos.not_reached),

@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import redis
@@ -66,19 +65,16 @@ class Chaos:
         instead = fault.do(self)
         since = time.monotonic()
         seconds = seconds_until(instead or ready, since, steady=_STEADY if is_immediate else 0.0)
-        self.say(f"  {fault.name}: {fault.function} " + (f"after {seconds:.1f} s" if seconds else "NEVER"))
+        self.say(
+            f"  {fault.name}: {fault.function} " + ("NEVER" if seconds is None else f"after {seconds:.1f} s")
+        )
         self.outcomes.setdefault(fault.name, Outcome(fault.name, fault.function)).seconds.append(seconds)
 
     # --- processes ---
 
     def kill(self, find: Callable[[], int | None], *, may_send: bool = False) -> None:
         """Kill a process as nothing can resist, once it is there: it may just be being started again."""
-        until = time.monotonic() + _THERE_WITHIN
-        while (pid := find()) is None:
-            assert time.monotonic() < until, "there is nothing to kill"
-            time.sleep(0.05)
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        self.await_done(lambda: _send(find(), signal.SIGKILL))
         if may_send:
             self.kills.append(time.monotonic())
 
@@ -92,8 +88,20 @@ class Chaos:
 
     def forget_queues(self) -> None:
         """Empty Valkey: every queue, job and limit that it knew is gone."""
-        with suppress(redis.RedisError):
-            self.site.queue().flushall()
+        self.await_done(self._flush)
+
+    def _flush(self) -> bool:
+        try:
+            return bool(self.site.queue().flushall())
+        except redis.RedisError:
+            return False
+
+    def await_done(self, act: Callable[[], object]) -> None:
+        """Act until it works: what an earlier fault took away is being started again."""
+        until = time.monotonic() + _THERE_WITHIN
+        while not act():
+            assert time.monotonic() < until, "this fault cannot be injected"
+            time.sleep(0.05)
 
     # --- mail ---
 
@@ -101,7 +109,8 @@ class Chaos:
         """Have the mail server misbehave for a while, with something to send; then it is well again."""
         self.site.mail.mode = mode
         self.probes.invite()
-        time.sleep(self.mode_seconds)
+        # Silence has to last longer than anybody waits for a greeting.
+        time.sleep(self.mode_seconds * (2.5 if mode == "silent" else 1.0))
         self.site.mail.mode = "healthy"
 
     # --- the clock ---
@@ -111,10 +120,11 @@ class Chaos:
 
     def clock_back(self) -> Probe:
         """Set the clock back over mail that is due by the clock before, while nobody can send it."""
-        worker = self.child("jobs.worker urgent")
-        with _stopped(worker):
-            address = self.probes.invite()
-            self.site.set_clock(self.site.clock_offset - HOUR)
+        self.await_done(lambda: _send(self.child("jobs.worker urgent"), signal.SIGSTOP))
+        while not (address := self.probes.invite()):
+            time.sleep(0.1)
+        self.site.set_clock(self.site.clock_offset - HOUR)
+        _send(self.child("jobs.worker urgent"), signal.SIGCONT)
         return lambda: self.site.mail.kept_for(address) > 0
 
     # --- schedulers and named points ---
@@ -204,15 +214,12 @@ FAULTS = (
 )
 
 
-@contextmanager
-def _stopped(pid: int | None) -> Iterator[None]:
-    """Hold a process still meanwhile."""
-    with suppress(ProcessLookupError):
-        if pid is not None:
-            os.kill(pid, signal.SIGSTOP)
+def _send(pid: int | None, number: signal.Signals) -> bool:
+    """Send a process a signal; say whether it was there."""
+    if pid is None:
+        return False
     try:
-        yield
-    finally:
-        with suppress(ProcessLookupError):
-            if pid is not None:
-                os.kill(pid, signal.SIGCONT)
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
