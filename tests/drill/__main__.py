@@ -73,7 +73,9 @@ def drill(site: Site, options: Options) -> Result:
         *unconfirmed(facts.messages),
         *(f"The point “{point}” was not reached in time." for point in chaos.not_reached),
     ]
+    length = "--short" if options.short else f"--minutes {options.minutes:g}"
     return Result(
+        command=f"./dev drill {length} --seed {options.seed}",
         seed=options.seed,
         cards=len(site.cards),
         movers=len(site.movers),

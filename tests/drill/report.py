@@ -22,6 +22,7 @@ MAIL_WITHIN = 60.0
 class Result:
     """Everything that is told about a drill."""
 
+    command: str
     seed: int
     cards: int
     movers: int
@@ -112,7 +113,7 @@ def as_page(result: Result) -> str:
         "server misbehaves and its clock jumps. Afterwards every answer that was given is held against the",
         "database, and every message against what the mail server has. Run it with",
         "",
-        f"    ./dev drill --minutes {max(1, round(result.seconds / 60))} --seed {result.seed}",
+        f"    {result.command}",
         "",
         f"This page is written by it (`--write`): {datetime.now(UTC):%Y-%m-%d}; {machine}; "
         + ", ".join(f"{name} {number}" for name, number in versions.items())

@@ -37,7 +37,7 @@ def come_to_rest(site: Site, probes: Probes, *, hurry: bool = False) -> float:
     site.kill_order.unlink(missing_ok=True)
     for probe in (probes.page, probes.move, probes.mail(), probes.bulk()):
         seconds_until(probe, time.monotonic())
-    for step in STEPS[1:] if hurry else STEPS:
+    for step in STEPS[2:] if hurry else STEPS:
         site.set_clock(step)
         if _wait_until_nothing_is_left(site):
             break
