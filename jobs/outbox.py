@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.queues import TURN_SECONDS
 from jobs.stopping import is_asked_to_stop
 from lifecycle.core.db import transaction
 from lifecycle.core.queue import URGENT, enqueue
@@ -11,8 +12,8 @@ DELIVER_DUE = "jobs.outbox.deliver_due"
 
 
 def deliver_due() -> int:
-    """Send all mail that is due, and queue itself again when a minute is not enough; return how many."""
-    sent, is_more_due = deliver.deliver_due(for_seconds=60, should_stop=is_asked_to_stop)
+    """Send all mail that is due, and queue itself again when its turn is not enough; return how many."""
+    sent, is_more_due = deliver.deliver_due(for_seconds=TURN_SECONDS, should_stop=is_asked_to_stop)
     if is_more_due:
         enqueue(URGENT, DELIVER_DUE)
     return sent

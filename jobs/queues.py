@@ -9,3 +9,7 @@ from lifecycle.core.queue import BULK, URGENT
 
 # urgent: somebody waits for it, like mail. bulk: it may take minutes, like an import.
 QUEUES = (URGENT, BULK)
+
+# How long a job that drains what is due goes on before it goes to the end of its queue: mail, rules and
+# reminders share one worker, and a flood of one must not keep the others waiting.
+TURN_SECONDS = 10.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobs.queues import TURN_SECONDS
 from jobs.stopping import is_asked_to_stop
 from lifecycle.core.queue import URGENT, enqueue
 from lifecycle.governance.reminders import fire
@@ -10,8 +11,8 @@ FIRE_DUE = "jobs.reminders.fire_due"
 
 
 def fire_due() -> int:
-    """Settle every reminder that is due; queue itself again when a minute is not enough; return how many."""
-    settled, is_more_due = fire.fire_due(for_seconds=60, should_stop=is_asked_to_stop)
+    """Settle every reminder that is due; queue itself again when its turn is not enough; return how many."""
+    settled, is_more_due = fire.fire_due(for_seconds=TURN_SECONDS, should_stop=is_asked_to_stop)
     if is_more_due:
         enqueue(URGENT, FIRE_DUE)
     return settled

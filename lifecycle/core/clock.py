@@ -8,6 +8,9 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+# By how much the clocks of two machines may differ without one of them having been set back.
+CLOCKS_DIFFER = timedelta(seconds=5)
+
 _pretended: ContextVar[datetime | None] = ContextVar("pretended_now", default=None)
 _setting: Path | None = None
 

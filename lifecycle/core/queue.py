@@ -7,6 +7,7 @@ work and never loses it: `enqueue` logs a failure and returns.
 from __future__ import annotations
 
 import logging
+import uuid
 
 from flask import current_app
 from redis.exceptions import RedisError
@@ -31,14 +32,23 @@ def enqueue_after_commit(queue: str, job: str, *ids: str | int) -> None:
 
 
 def enqueue(queue: str, job: str, *ids: str | int) -> bool:
-    """Queue `job` now; return whether Redis took it."""
+    """Queue `job` now; return whether Redis has it.
+
+    One that already waits for the same ids is not queued again: it will begin after now, and see what this
+    one would. So a slow worker finds one job of each kind, not one for every sweep that it missed.
+    """
     reach("after commit")
     asked_by = logs.request_id()
+    name = "-".join([job.replace(".", "-"), *map(str, ids)])
     try:
-        connection = current_app.extensions["redis"]
-        Queue(queue, connection=connection, serializer=JSONSerializer).enqueue(
+        waiting = Queue(queue, connection=current_app.extensions["redis"], serializer=JSONSerializer)
+        if any(job_id.rpartition("--")[0] == name for job_id in waiting.get_job_ids()):
+            return True
+        # An id of its own nevertheless: while one of the same name is being done, its successor may wait.
+        waiting.enqueue(
             job,
             *ids,
+            job_id=f"{name}--{uuid.uuid4().hex}",
             result_ttl=0,
             failure_ttl=7 * 24 * 3600,
             job_timeout=600,

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from lifecycle.core.clock import now
+from lifecycle.core.clock import CLOCKS_DIFFER, now
 from lifecycle.core.db import db, transaction
 from lifecycle.core.errors import NotFound, Refusal
 from lifecycle.core.expressions import Expression, ExpressionError
@@ -70,6 +70,29 @@ def perform_due(
         if not performed:
             # What is left is held by somebody else, or waits for its next attempt.
             return done, False
+
+
+def allow_for_a_clock_set_back() -> None:
+    """Count from now what a clock counted that has been set back since. Needs an open transaction."""
+    at, row = now(), RuleFiring
+    soon = at + CLOCKS_DIFFER
+    waits = (row.state == "pending", row.next_attempt_at > soon)
+    wait = row.next_attempt_at - row.created_at
+    anew = {
+        "next_attempt_at": at + wait,
+        "undo_until": at + (row.undo_until - row.created_at),
+        "created_at": at,
+    }
+    _stamp(*waits, row.attempts == 0, row.created_at > soon, **anew)
+    for attempts, delay in enumerate(DELAYS, 1):
+        tried = row.attempts == attempts
+        _stamp(*waits, tried, row.next_attempt_at > soon + delay, next_attempt_at=at + delay)
+
+
+def _stamp(*which: sa.ColumnElement[bool], **values: object) -> None:
+    db.session.execute(
+        sa.update(RuleFiring).where(*which).values(**values).execution_options(synchronize_session=False)
+    )
 
 
 def count_due() -> int:

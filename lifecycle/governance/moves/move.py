@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from lifecycle.core.clock import is_pretending
+from lifecycle.core.clock import is_pretending, now
 from lifecycle.core.db import after_commit, db, insert_row
 from lifecycle.core.errors import Invalid
 from lifecycle.core.metrics import count_move
@@ -204,7 +204,8 @@ def _advance(
     if not target.is_open:
         cancel_open_tasks(card.id, at)
     tasks = make_tasks(subject, target, visit_id, at)
-    undo_until = at + UNDO_WINDOW
+    # From now on even where the move had to be dated later: who waits for the window waits by the clock.
+    undo_until = min(at, now()) + UNDO_WINDOW
     waits_until = undo_until if actor.user_id is not None and not is_pretending() else None
     entered = _standing_in(subject, target, visit_id, at)
     _record_move(subject, entered, way, report, report_id, before, given, actor, channel, waits_until)

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from flask_mail import BadHeaderError
 from markupsafe import escape
 
-from lifecycle.core.clock import now
+from lifecycle.core.clock import CLOCKS_DIFFER, now
 from lifecycle.core.db import db, transaction
 from lifecycle.core.killpoint import reach
 from lifecycle.records.mailer import Connection, Message, Refused, Unreachable, Unsure, mail
@@ -102,9 +102,11 @@ def count_due() -> int:
 def settle_abandoned() -> int:
     """Settle messages whose deliverer died; return how many. Needs an open transaction.
 
-    Claimed only: tried again. Being handed over: sent again once under the same Message-ID where the message
-    allows it, else `unconfirmed` and left to a person.
+    What a clock has stamped that was set back since is given its time anew first. Then, claimed only: tried
+    again. Being handed over: sent again once under the same Message-ID where the message allows it, else
+    `unconfirmed` and left to a person.
     """
+    _allow_for_a_clock_set_back()
     abandoned = db.session.scalars(
         sa.select(OutboxMessage)
         .where(
@@ -124,6 +126,28 @@ def settle_abandoned() -> int:
         else:
             _become_due_again(message, "Whoever was about to send it ended.", at_once=message.attempts <= 2)
     return len(abandoned)
+
+
+def _allow_for_a_clock_set_back() -> None:
+    """Count from now what a clock counted that has been set back since: nobody waits for it to catch up."""
+    at, row = now(), OutboxMessage
+    soon = at + CLOCKS_DIFFER
+    waits = (row.state.in_(("due", "held")), row.next_attempt_at > soon)
+    # Made in a time that is yet to come: it is made now, and keeps the wait that it was made with.
+    wait = row.next_attempt_at - row.created_at
+    _stamp(*waits, row.attempts == 0, row.created_at > soon, next_attempt_at=at + wait, created_at=at)
+    for attempts, delay in enumerate(DELAYS, 1):
+        is_last = attempts == len(DELAYS)
+        tried = row.attempts >= attempts if is_last else row.attempts == attempts
+        _stamp(*waits, tried, row.next_attempt_at > soon + delay, next_attempt_at=at + delay)
+    # Whoever holds these may be alive: they are given all the time there is.
+    _stamp(row.state.in_(("claimed", "handing_over")), row.claimed_at > soon, claimed_at=at)
+
+
+def _stamp(*which: sa.ColumnElement[bool], **values: object) -> None:
+    db.session.execute(
+        sa.update(OutboxMessage).where(*which).values(**values).execution_options(synchronize_session=False)
+    )
 
 
 def _waits_for_us() -> tuple[sa.ColumnElement[bool], ...]:

@@ -195,4 +195,7 @@ def test_a_job_that_was_lost_is_queued_again(app, mary):
         with transaction():
             db.session.execute(text("update card_imports set created_at = created_at - interval '5 minutes'"))
         assert resume_silent() == 1
+        with transaction():
+            db.session.execute(text("update card_imports set created_at = created_at + interval '1 hour'"))
+        assert resume_silent() == 1, "the clock was set back: nobody waits until it was asked for"
         db.session.remove()

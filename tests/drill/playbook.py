@@ -1,0 +1,44 @@
+"""The drill's playbook: a line that cards go round, two gates that matter, a message for every move."""
+
+from __future__ import annotations
+
+SLUG = "drill.line"
+# The way round: from each stage the next, by the playbook.
+NEXT = {"intake": "prepared", "prepared": "checked", "checked": "shipped", "shipped": "intake"}
+# Backward, where no way leads: a member may not go it, whatever a card has.
+FORBIDDEN = {"prepared": "intake", "checked": "intake", "shipped": "prepared"}
+
+PLAYBOOK = {
+    "playbook.yaml": """\
+playbook: drill
+name: Drill
+departments: { desk: Desk, floor: Floor }
+fields:
+  price: money
+  code: { type: text, pattern: "[A-Z]{3}", pattern_says: write three capital letters }
+""",
+    "line.yaml": """\
+pipeline: line
+department: floor
+stage_defaults: { notify: { departments: [desk], message: moved } }
+stages:
+  intake: { leave: [ { field: price } ] }
+  prepared: { leave: [ { field: code } ] }
+  checked: {}
+  shipped: { notify: [ { departments: [desk], message: moved }, { client: yes, message: moved } ] }
+  delivered: { kind: won }
+  lost: { kind: lost, asks: { why: text } }
+moves:
+  - { from: shipped, to: intake, kind: revision }
+  - { from: every open stage, to: lost, kind: close }
+""",
+    "messages/moved.yaml": """\
+subject: "{{ card.title }} is in {{ stage.name }}"
+text: |
+  {{ account.name }}: {{ card.title }} is in {{ stage.name }}.
+""",
+}
+
+# How many messages a move into a stage owes: to each clerk at the desk, and of what is shipped to a client.
+CLERKS = 2
+MAILS = {"intake": CLERKS, "prepared": CLERKS, "checked": CLERKS, "shipped": CLERKS + 1}
