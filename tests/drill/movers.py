@@ -83,6 +83,7 @@ class Mover:
         # In one order for all movers, so that they meet on the first of them.
         self._cards = [site.cards[number] for number in sorted(site.cards)]
         self._priceless = site.priceless
+        self._known: dict[str, tuple[int, str]] = {}
 
     def move_some(self) -> None:
         """Make one try through one door, again when nobody answered, and now and then when somebody did."""
@@ -104,14 +105,18 @@ class Mover:
         return self._site.cards[self._chance.choice([n for n in self._site.cards if n % 10 not in (3, 7)])]
 
     def look(self, card: str) -> tuple[int, str] | None:
-        """Return the visit and the stage of a card as the board shows them, or None when nothing answers."""
+        """Return the visit and the stage of a card as the board shows them, or as it last did.
+
+        Nobody stops because nothing answers: what is asked for during an outage must come out right too.
+        """
         answer = self._browser.get(f"/cards/{card}/targets", JSON)
         if answer.status != 200:
-            return None
+            return self._known.get(card)
         data = answer.data
         # Where a card stands is the one stage that it cannot be moved to.
         offered = {target["stage"] for target in data["targets"]}
-        return int(data["visit"]), next(stage for stage in NEXT if stage not in offered)
+        self._known[card] = int(data["visit"]), next(stage for stage in NEXT if stage not in offered)
+        return self._known[card]
 
     def toggle_one(self) -> None:
         """Give a card what its gate asks for, or take it away, while others try to get it through."""

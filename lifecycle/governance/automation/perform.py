@@ -29,6 +29,7 @@ from lifecycle.governance.cards.summary import refresh_summary
 from lifecycle.governance.gates.context import expression_context, load_facts
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import RuleDef
+from lifecycle.governance.moves.outcome import UNDO_WINDOW
 from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.governance.rules.match import Cause, acting_for
 from lifecycle.records.automation.models import RuleFiring
@@ -77,13 +78,12 @@ def allow_for_a_clock_set_back() -> None:
     at, row = now(), RuleFiring
     soon = at + CLOCKS_DIFFER
     waits = (row.state == "pending", row.next_attempt_at > soon)
-    wait = row.next_attempt_at - row.created_at
-    anew = {
-        "next_attempt_at": at + wait,
-        "undo_until": at + (row.undo_until - row.created_at),
-        "created_at": at,
-    }
-    _stamp(*waits, row.attempts == 0, row.created_at > soon, **anew)
+    first = (*waits, row.attempts == 0)
+    _stamp(*first, row.undo_until.is_(None), next_attempt_at=at)
+    until = at + UNDO_WINDOW
+    # What waits for the minute of undo, and what does not: both go back by as much as its end.
+    anew = {"next_attempt_at": row.next_attempt_at + (until - row.undo_until), "undo_until": until}
+    _stamp(*first, row.undo_until > soon + UNDO_WINDOW, **anew)
     for attempts, delay in enumerate(DELAYS, 1):
         tried = row.attempts == attempts
         _stamp(*waits, tried, row.next_attempt_at > soon + delay, next_attempt_at=at + delay)

@@ -39,6 +39,8 @@ DELAYS = (
 # Older than this, whoever held the message is gone. Handing over takes a minute at most (see `mailer.py`).
 CLAIM_LASTS = timedelta(seconds=30)
 HAND_OVER_LASTS = timedelta(seconds=100)
+# The minute of undo; nothing else holds a message by time (what a person holds has `held_by`).
+LONGEST_HOLD = timedelta(seconds=60)
 # Where the frame of a letter lets a line in (templates/emails/layout.html).
 ADDED_LINE_PLACE = "<!-- added line -->"
 _LEFT_UNSURE = "The connection was lost after the message was handed over."
@@ -133,9 +135,9 @@ def _allow_for_a_clock_set_back() -> None:
     at, row = now(), OutboxMessage
     soon = at + CLOCKS_DIFFER
     waits = (row.state.in_(("due", "held")), row.next_attempt_at > soon)
-    # Made in a time that is yet to come: it is made now, and keeps the wait that it was made with.
-    wait = row.next_attempt_at - row.created_at
-    _stamp(*waits, row.attempts == 0, row.created_at > soon, next_attempt_at=at + wait, created_at=at)
+    _stamp(*waits, row.attempts == 0, row.state == "due", next_attempt_at=at)
+    longest = at + LONGEST_HOLD
+    _stamp(*waits, row.state == "held", row.next_attempt_at > soon + LONGEST_HOLD, next_attempt_at=longest)
     for attempts, delay in enumerate(DELAYS, 1):
         is_last = attempts == len(DELAYS)
         tried = row.attempts >= attempts if is_last else row.attempts == attempts

@@ -58,6 +58,29 @@ def test_what_was_held_for_a_minute_is_held_for_a_minute(
         assert deliver_all(app) == 1
 
 
+def test_a_hold_that_was_reckoned_by_the_clock_before_is_a_minute_too(
+    app: Flask, smtp_sink: SmtpSink
+) -> None:
+    """The clock was set back between the move and the message that its rule wrote."""
+    start = now()
+    with app.app_context(), transaction():
+        send_message(
+            "test",
+            to_address="to@demo.example",
+            to_name=None,
+            subject="Held",
+            text="",
+            html=None,
+            send_after=start + AN_HOUR,
+        )
+    for second in (0, 30):
+        with time_machine.travel(start + timedelta(seconds=second)):
+            sweep(app)
+            assert deliver_all(app) == 0
+    with time_machine.travel(start + timedelta(seconds=70)):
+        assert deliver_all(app) == 1
+
+
 @pytest.mark.parametrize("attempts", [1, 4, 9])
 def test_the_next_try_comes_after_its_delay(app: Flask, smtp_sink: SmtpSink, attempts: int) -> None:
     start = now()
