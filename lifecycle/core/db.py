@@ -156,9 +156,15 @@ def insert_row(model: type[Model], **values: Any) -> int:
 
     Column defaults apply. Ten times as cheap as the same statement built for each row: what a move writes.
     """
-    db.session.flush()
+    _flush_new()
     row_id: int = db.session.connection().execute(_insert_of(model), values).scalar_one()
     return row_id
+
+
+def _flush_new() -> None:
+    # A row may belong to one that is about to be written; what is only changed can be written once, at the end.
+    if db.session.new:
+        db.session.flush()
 
 
 @functools.cache
@@ -174,7 +180,9 @@ def insert_missing(model: type[Model], rows: Sequence[Mapping[str, Any]], *uniqu
         rows: all with the same columns, which include the id.
         unique: the columns by which a row is there already; any unique index if none is named.
     """
-    db.session.flush()
+    if not rows:
+        return 0
+    _flush_new()
     # The driver has a shorter way for one row.
     values = rows[0] if len(rows) == 1 else list(rows)
     written = db.session.connection().execute(_insert_missing_of(model, unique), values)

@@ -21,12 +21,12 @@ _BOARD = """
 select s.id, s.key, s.name, c.* from stages s cross join lateral (
     select id, visit_id, version, title, value_amount, value_currency, sla_due_at, next_action, account_id,
         next_action_due_at, owner_id, gate_passed, gate_total, board_order, waiting_on_client, is_paused
-    from cards where stage_id = s.id and archived_at is null order by board_order, id limit 20) c
+    from cards where stage_id = s.id and archived_at is null order by board_order, id limit 12) c
 where s.pipeline_id = %s and s.kind = 'open'
 """
 _COLUMN = """
 select * from cards where stage_id = %s and archived_at is null and (board_order, id) > (%s, %s)
-order by board_order, id limit 21
+order by board_order, id limit 13
 """
 _CARD = "select * from cards join accounts on accounts.id = cards.account_id where cards.id = %s"
 _SEARCH = """

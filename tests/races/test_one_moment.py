@@ -21,7 +21,7 @@ from tests.factories.playbooks import LAB, publish_lab
 from tests.installation import ROOT
 from tests.races.flow import Flow
 
-CARDS = 16  # Fewer than a column's first page, so that a board shows all of them.
+CARDS = 12  # Fewer than a column's first page, so that a board shows all of them.
 SECONDS = 12.0
 _COLUMN = re.compile(r'<section class="column[^>]*data-stage="(\w+)"(.*?)</section>', re.DOTALL)
 _COUNT = re.compile(r'class="column-count"[^>]*>(\d+)')

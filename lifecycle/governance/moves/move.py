@@ -210,8 +210,11 @@ def _advance(
     entered = _standing_in(subject, target, visit_id, at)
     _record_move(subject, entered, way, report, report_id, before, given, actor, channel, waits_until)
     begin_stay(entered, tasks, actor, channel, waits_until)
-    db.session.flush()
-    refresh_summary(entered)
+    # The card is written once, at the end; whatever else has changed the summary must see.
+    if db.session.new or any(each is not card for each in db.session.dirty):
+        db.session.flush()
+    with db.session.no_autoflush:
+        refresh_summary(entered)
     touch_card(card, actor)
     return Moved(card.id, way.from_stage, target, visit_id, report, undo_until)
 

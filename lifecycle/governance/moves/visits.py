@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from lifecycle.core.clock import now
-from lifecycle.core.db import db, insert_row
+from lifecycle.core.db import db, insert_missing, insert_row
 from lifecycle.core.ids import new_id
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import StageDef
@@ -19,6 +19,8 @@ from lifecycle.governance.sla.clock import Span, deadline, due_after, split_time
 from lifecycle.records.cards.models import SlaPause, StageVisit
 from lifecycle.records.people.actor import Actor
 from lifecycle.work.tasks.models import Task
+
+_MADE = ("id", "card_id", "visit_id", "key", "title", "assignee_id", "due_at", "created_at")
 
 
 def after(visit: StageVisit) -> datetime:
@@ -136,7 +138,7 @@ def make_tasks(subject: Subject, stage: StageDef, visit_id: int, at: datetime) -
         )
         for task in stage.tasks
     ]
-    db.session.add_all(made)
+    insert_missing(Task, [{name: getattr(task, name) for name in _MADE} for task in made])
     return made
 
 

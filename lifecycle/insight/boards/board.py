@@ -28,7 +28,8 @@ from lifecycle.insight.boards.queries import (
 from lifecycle.insight.boards.view import CardFace, Column, card_face
 from lifecycle.records.playbooks.models import Pipeline, Playbook, Stage
 
-CARDS_A_PAGE = 20
+# Twice what a large window shows; the next come before they are scrolled to.
+CARDS_A_PAGE = 12
 # A position before every card of a column.
 BEFORE_ALL = (-(2**62), uuid.UUID(int=0))
 

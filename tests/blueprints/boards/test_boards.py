@@ -14,6 +14,7 @@ from flask import Flask
 
 from lifecycle.core.db import db
 from lifecycle.governance.cards.edit import archive_card
+from lifecycle.insight.boards.board import CARDS_A_PAGE
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.cards.models import Card, CollapsedColumn, StageVisit
 from tests.factories.browsing import Caller
@@ -77,7 +78,7 @@ def test_p5_a_column_loads_as_it_scrolls_and_shows_every_card_once(
     made = {str(a_card(app, member, account=account).id) for _ in range(45)}
     html = caller.get(BOARD).text
     seen = _cards_shown(html)
-    assert len(seen) == 20
+    assert len(seen) == CARDS_A_PAGE
     more = re.search(rf"{BOARD}/columns/first\?after=[^\"&]+", html)
     pages = 0
     while more:
