@@ -173,7 +173,8 @@ def _unasked(facts: Facts) -> Iterator[Finding]:
             is_undo = row["continues_visit_id"] is not None
             is_asked = (card, row["before"], "" if is_undo else row["stage"]) in asked
         if not is_asked:
-            yield Finding("doubled", f"visit {row['id']} of card {card} was not asked for")
+            way = f"{row['from_stage']} to {row['stage']} by {row['channel']}"
+            yield Finding("doubled", f"visit {row['id']} of card {card}, {way}, was not asked for")
 
 
 def _gates(facts: Facts) -> Iterator[Finding]:

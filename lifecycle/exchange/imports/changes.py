@@ -70,8 +70,12 @@ class Effect:
     sentences: Sequence[str] = ()
 
 
-def known_cards(pipeline_id: int, external_ids: Sequence[str]) -> dict[str, KnownCard]:
-    """Return the cards of a board by external id. Two queries."""
+def known_cards(pipeline_id: int, external_ids: Sequence[str], import_id: int) -> dict[str, KnownCard]:
+    """Return the cards of a board by external id. Two queries.
+
+    What import `import_id` itself has taken of a row counts before what a later one took: a run that goes on
+    after a kill must not do again what it did, over what came since.
+    """
     rows = db.session.execute(
         select(Card.external_id, Card.id, Stage.key, Card.visit_id, Card.archived_at, Card.import_id)
         .join(Stage, Stage.id == Card.stage_id)
@@ -81,7 +85,7 @@ def known_cards(pipeline_id: int, external_ids: Sequence[str]) -> dict[str, Know
             Card.withdrawn_at.is_(None),
         )
     ).all()
-    taken = _last_taken([row.id for row in rows])
+    taken = _last_taken([row.id for row in rows], import_id)
     return {
         row.external_id: KnownCard(
             row.id, row.key, row.visit_id, row.archived_at is not None, row.import_id, taken.get(row.id, {})
@@ -90,13 +94,14 @@ def known_cards(pipeline_id: int, external_ids: Sequence[str]) -> dict[str, Know
     }
 
 
-def _last_taken(card_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, Any]]:
+def _last_taken(card_ids: Sequence[uuid.UUID], import_id: int) -> dict[uuid.UUID, dict[str, Any]]:
     if not card_ids:
         return {}
+    is_own = func.coalesce(Event.body["data"]["import"].as_integer() == import_id, False)
     latest = (
         select(Event.card_id, Event.body["data"]["taken"].label("taken"))
         .where(Event.card_id.in_(card_ids), Event.kind.in_(_TAKEN))
-        .order_by(Event.card_id, Event.seq.desc())
+        .order_by(Event.card_id, is_own.desc(), Event.seq.desc())
         .ext(distinct_on(Event.card_id))
     )
     return {card_id: taken or {} for card_id, taken in db.session.execute(latest) if card_id is not None}

@@ -271,7 +271,8 @@ def _sorted(
     prepared: Prepared, batch: Batch, figures: Figures
 ) -> tuple[list[PlannedCard], list[Changed], list[Problem]]:
     """Part a batch into new cards and changed ones; unchanged ones are counted."""
-    known = known_cards(prepared.board.row.id, [card.external_id for card in batch.planned])
+    external_ids = [card.external_id for card in batch.planned]
+    known = known_cards(prepared.board.row.id, external_ids, prepared.import_id)
     new: list[PlannedCard] = []
     changed: list[Changed] = []
     problems: list[Problem] = []
