@@ -45,7 +45,7 @@ COUNTS = {
     "gate": 19,
     "targets": 7,
     "move, blocked": 9,
-    "move": 14,
+    "move": 15,
 }
 
 
