@@ -162,7 +162,7 @@ def insert_row(model: type[Model], **values: Any) -> int:
 
 
 def _flush_new() -> None:
-    # A row may belong to one that is about to be written; what is only changed can be written once, at the end.
+    # A row may belong to one that is yet to be written; what is only changed is written once, at the end.
     if db.session.new:
         db.session.flush()
 

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from lifecycle.blueprints.boards import boards
 from lifecycle.core.db import db, one_moment
 from lifecycle.insight.boards.board import find_board, read_touched
-from lifecycle.insight.boards.changes import Change, ChangeReader
+from lifecycle.insight.boards.changes import LONGEST_CURSOR, Change, ChangeReader
 from lifecycle.insight.boards.filters import BoardFilter
 from lifecycle.insight.boards.lanes import lane_kind, lane_of
 from lifecycle.records.people.models import User
@@ -29,7 +29,7 @@ def show_changes(slug: str) -> ResponseReturnValue:
     if not has_session():
         return Response(status=401)
     reader: ChangeReader = current_app.extensions["board_changes"]
-    cursor = request.headers.get("X-Board-Cursor", "")[:80]
+    cursor = request.headers.get("X-Board-Cursor", "")[:LONGEST_CURSOR]
     if reader.is_too_old(cursor):
         return Response(status=200, headers={"HX-Refresh": "true"})
     changes, following = reader.since(cursor)

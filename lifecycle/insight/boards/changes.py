@@ -1,8 +1,8 @@
 """Live boards (E24): one reader thread a process knows what changed, so that a quiet poll costs no query.
 
-A cursor names the pipeline and the moment up to which a browser has seen changes, with a digest of those it
-saw in the ten seconds before: changes commit out of order, so the window overlaps and the digest tells the
-rest.
+Changes commit out of order, so neither a number nor a moment says which of them a browser has seen. A
+snapshot of PostgreSQL does, which names the transactions that were running: a cursor is the pipeline, the
+moment and the snapshot of the reading that its browser was told of; what that does not see is new to it.
 """
 
 from __future__ import annotations
@@ -21,27 +21,57 @@ from sqlalchemy.exc import SQLAlchemyError
 
 log = logging.getLogger(__name__)
 
-OVERLAP = 10.0
+LONGEST_CURSOR = 2_000
 _KEPT = 900.0
 _EVERY = 0.25
 _IDLE_AFTER = 30.0
-_READ = sa.text(
-    "select id, pipeline_id, card_id, actor_id, extract(epoch from at)::float8 as at, "
-    "extract(epoch from clock_timestamp())::float8 as read_at "
-    "from board_changes where at > to_timestamp(:since) order by id"
+# By how much a process may be behind another that gave a cursor, and the clock behind the snapshot.
+_APART = 10.0
+# One statement: the snapshot must be the one that the changes were read with, also when there are none.
+_READ = (
+    "select told.*, c.id, c.pipeline_id, c.card_id, c.actor_id, c.xid "
+    "from (select pg_current_snapshot()::text as snapshot, "
+    "extract(epoch from clock_timestamp())::float8 as read_at) told "
+    "left join board_changes c on {which} order by c.id"
 )
-_CLOCK = sa.text("select extract(epoch from clock_timestamp())::float8")
+_FIRST = sa.text(_READ.format(which="c.at > clock_timestamp() - make_interval(secs => :kept)"))
+_NEXT = sa.text(_READ.format(which="c.xid >= :xmin"))
 
 
 @dataclass(frozen=True)
 class Change:
-    """A card's face changed; `at` is the database's clock, in epoch seconds."""
+    """A card's face changed, by transaction `xid`; `read_at` is when this process learned of it."""
 
     id: int
     pipeline_id: int
     card_id: uuid.UUID
     actor_id: uuid.UUID | None
+    xid: int
+    read_at: float
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the database showed at `at`, in epoch seconds: transactions below `xmax`, save the `running`."""
+
     at: float
+    xmin: int
+    xmax: int
+    running: frozenset[int]
+
+    def sees(self, change: Change) -> bool:
+        """Say whether the change had been committed by then."""
+        return change.xid < self.xmax and change.xid not in self.running
+
+    @classmethod
+    def read(cls, at: float, snapshot: str) -> Reading:
+        """Read PostgreSQL's own form, `xmin:xmax:running,running`. Raises ValueError."""
+        xmin, xmax, running = snapshot.split(":")
+        return cls(at, int(xmin), int(xmax), frozenset(map(int, running.split(",") if running else ())))
+
+    def __str__(self) -> str:
+        """Return the form of a cursor."""
+        return f"{self.at:.3f}/{self.xmin}:{self.xmax}:{','.join(map(str, sorted(self.running)))}"
 
 
 class ChangeReader:
@@ -51,7 +81,7 @@ class ChangeReader:
         self._engine = engine
         self._changes: deque[Change] = deque()
         self._known: set[int] = set()
-        self._clock_offset = 0.0
+        self._reading: Reading | None = None
         self._lock = threading.Lock()
         self._pid = 0
         self._asked_at = 0.0
@@ -61,8 +91,8 @@ class ChangeReader:
     def cursor(self, pipeline_id: int) -> str:
         """Return a cursor for a page that is about to read the board."""
         self._ensure_running()
-        at = self._now() - OVERLAP / 2
-        return _cursor(pipeline_id, at, self._window(pipeline_id, at))
+        # Without a reading it is none, and the first poll has the board opened anew.
+        return f"{pipeline_id}/{self._reading}" if self._reading else ""
 
     def since(self, cursor: str) -> tuple[list[Change], str]:
         """Return the changes a browser has not seen, oldest first, and its next cursor.
@@ -70,32 +100,35 @@ class ChangeReader:
         Ask `is_too_old` first: this answers with what is still known.
         """
         self._ensure_running()
-        pipeline_id, at, digest = _parse(cursor)
-        seen = self._window(pipeline_id, at)
-        fresh = seen if _digest(seen) != digest else []
-        now = self._now()
-        # While nothing comes the cursor walks along, so that the window stays short.
-        following = now - OVERLAP / 2
-        return fresh, _cursor(pipeline_id, following, self._window(pipeline_id, following))
+        pipeline_id, seen = _parse(cursor)
+        with self._lock:
+            latest = self._reading
+            fresh = self._unseen(pipeline_id, seen) if seen else []
+        # Another process may have read later than this one; its cursor is not taken back.
+        if latest is None or (seen is not None and seen.at > latest.at):
+            return fresh, cursor
+        return fresh, f"{pipeline_id}/{latest}"
 
     def is_too_old(self, cursor: str) -> bool:
         """Say whether this is no cursor, or so old that changes may be forgotten: the board is read anew."""
-        return _parse(cursor)[1] < self._now() - _KEPT + OVERLAP
+        self._ensure_running()
+        latest, seen = self._reading, _parse(cursor)[1]
+        if latest is None or seen is None or not latest.at - _KEPT + _APART < seen.at < latest.at + _APART:
+            return True
+        # Seen before, and yet further on: it is of another database, which this one has taken the place of.
+        return seen.at < latest.at - _APART and seen.xmax > latest.xmax
 
-    def _window(self, pipeline_id: int, at: float) -> list[Change]:
+    def _unseen(self, pipeline_id: int, seen: Reading) -> list[Change]:
         found = []
-        with self._lock:
-            # Newest first, and no further than needed: nearly every poll asks for the last seconds.
-            for change in reversed(self._changes):
-                if change.at < at - 2 * OVERLAP:
-                    break
-                if change.pipeline_id == pipeline_id and change.at > at - OVERLAP:
-                    found.append(change)
+        # Newest first, and no further than needed: what this process knew well before the cursor was made,
+        # whoever made that knew too.
+        for change in reversed(self._changes):
+            if change.read_at < seen.at - _APART:
+                break
+            if change.pipeline_id == pipeline_id and not seen.sees(change):
+                found.append(change)
         found.reverse()
         return found
-
-    def _now(self) -> float:
-        return time.time() + self._clock_offset
 
     def _ensure_running(self) -> None:
         self._asked_at = time.monotonic()
@@ -108,6 +141,7 @@ class ChangeReader:
                     self._ready = threading.Event()
                     self._changes.clear()
                     self._known.clear()
+                    self._reading = None
                     threading.Thread(target=self._run, name="board-changes", daemon=True).start()
         self._ready.wait(2.0)
 
@@ -131,32 +165,25 @@ class ChangeReader:
             time.sleep(_EVERY)
 
     def _read(self) -> None:
-        newest = self._changes[-1].at if self._changes else self._now() - _KEPT
+        before = self._reading
+        query, values = (_NEXT, {"xmin": before.xmin}) if before else (_FIRST, {"kept": _KEPT})
         with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            rows = connection.execute(_READ, {"since": newest - OVERLAP}).all()
-            read_at = rows[-1].read_at if rows else connection.execute(_CLOCK).scalar_one()
-        self._clock_offset = read_at - time.time()
+            rows = connection.execute(query, values).all()
+        at = rows[0].read_at
         with self._lock:
             for row in rows:
-                if row.id not in self._known:
+                if row.id is not None and row.id not in self._known:
                     self._known.add(row.id)
-                    self._changes.append(Change(row.id, row.pipeline_id, row.card_id, row.actor_id, row.at))
-            horizon = read_at - _KEPT
-            while self._changes and self._changes[0].at < horizon:
+                    change = Change(row.id, row.pipeline_id, row.card_id, row.actor_id, row.xid, at)
+                    self._changes.append(change)
+            while self._changes and self._changes[0].read_at < at - _KEPT:
                 self._known.discard(self._changes.popleft().id)
+            self._reading = Reading.read(at, rows[0].snapshot)
 
 
-def _digest(changes: list[Change]) -> int:
-    return sum(change.id * 2_654_435_761 % 2**61 for change in changes) % 2**61 + len(changes)
-
-
-def _cursor(pipeline_id: int, at: float, window: list[Change]) -> str:
-    return f"{pipeline_id}/{at:.3f}/{_digest(window):x}"
-
-
-def _parse(cursor: str) -> tuple[int, float, int]:
+def _parse(cursor: str) -> tuple[int, Reading | None]:
     try:
-        pipeline_id, at, digest = cursor.split("/")
-        return int(pipeline_id), float(at), int(digest, 16)
+        pipeline_id, at, snapshot = cursor.split("/")
+        return int(pipeline_id), Reading.read(float(at), snapshot)
     except ValueError:
-        return 0, 0.0, -1
+        return 0, None

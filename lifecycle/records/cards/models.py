@@ -256,7 +256,7 @@ class BoardChange(Model):
     """A card's face changed: what open boards poll for. Rows are pruned after an hour."""
 
     __tablename__ = "board_changes"
-    __table_args__ = (Index("ix_board_changes_at", "at"),)
+    __table_args__ = (Index("ix_board_changes_at", "at"), Index("ix_board_changes_xid", "xid"))
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     pipeline_id: Mapped[int]
@@ -264,6 +264,8 @@ class BoardChange(Model):
     actor_id: Mapped[uuid.UUID | None]
     # The database's own clock at the insert, so that two hosts agree on the order.
     at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    # The transaction, so that a snapshot says whether it has been seen (insight/boards/changes.py).
+    xid: Mapped[int] = mapped_column(server_default=text("pg_current_xact_id()::text::bigint"))
 
 
 class CollapsedColumn(Model):
