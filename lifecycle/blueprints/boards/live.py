@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Response, current_app, request
+import threading
+import time
+from collections.abc import Hashable
+
+from flask import Response, current_app, render_template, request
+from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import generate_csrf
+from markupsafe import escape
 from sqlalchemy import select
 
 from lifecycle.blueprints.boards import boards
@@ -12,10 +19,13 @@ from lifecycle.insight.boards.board import find_board, read_touched
 from lifecycle.insight.boards.changes import LONGEST_CURSOR, Change, ChangeReader
 from lifecycle.insight.boards.filters import BoardFilter
 from lifecycle.insight.boards.lanes import lane_kind, lane_of
+from lifecycle.insight.boards.queries import collapsed_stages
 from lifecycle.records.people.models import User
 from lifecycle.web.access import has_session, public
-from lifecycle.web.htmx import render_fragment
 from lifecycle.web.reader import reader_id, reader_zone
+
+# Of more, a board is sooner read anew.
+MOST_TOLD = 100
 
 
 @boards.get("/boards/<slug>/changes")
@@ -41,11 +51,35 @@ def show_changes(slug: str) -> ResponseReturnValue:
 def _tell(slug: str, changes: list[Change], cursor: str) -> ResponseReturnValue:
     if not has_session(load_user=True):
         return Response(status=401)
+    cards = {change.card_id for change in changes}
+    if len(cards) > MOST_TOLD:
+        return Response(status=200, headers={"HX-Refresh": "true"})
+    narrowed = BoardFilter.from_args(request.args, reader_id())
+    told: ToldBoards = current_app.extensions["told_boards"]
+    # Everything that the answer depends on besides the cards, which these changes brought up to date.
+    key = (
+        slug,
+        tuple(change.id for change in changes),
+        frozenset(change.card_id for change in changes if change.actor_id == reader_id()),
+        narrowed.as_query(),
+        request.args.get("by"),
+        reader_zone().key,
+        frozenset(collapsed_stages(reader_id()).items()),
+    )
+    text = told.find(key)
+    if text is None:
+        text = told.keep(key, _draw(slug, changes, narrowed))
+    response = Response(text)
+    response.headers["X-Board-Cursor"] = cursor
+    response.vary.add("HX-Request")
+    return response
+
+
+def _draw(slug: str, changes: list[Change], narrowed: BoardFilter) -> str:
     movers = {change.card_id: change.actor_id for change in changes}
     wanted = {actor for actor in movers.values() if actor}
     rows = db.session.execute(select(User.id, User.name).where(User.id.in_(wanted)))
     names: dict[object, str] = dict(rows.all())
-    narrowed = BoardFilter.from_args(request.args, reader_id())
     identity = find_board(slug)
     with one_moment():
         touched = read_touched(identity, list(movers), (), narrowed, reader_id(), reader_zone())
@@ -58,6 +92,42 @@ def _tell(slug: str, changes: list[Change], cursor: str) -> ResponseReturnValue:
         )
         for face, before in touched.faces
     ]
-    response = render_fragment("boards/changes.html", touched=touched, faces=faces, slug=slug)
-    response.headers["X-Board-Cursor"] = cursor
-    return response
+    return render_template("boards/changes.html", touched=touched, faces=faces, slug=slug)
+
+
+class ToldBoards:
+    """Answers drawn a moment ago: everybody who has the board open is told the same.
+
+    The forms in it carry each reader's own token, which is taken out before an answer is kept.
+    """
+
+    _KEPT_FOR = 2.0
+    _MOST = 64
+    _TOKEN = "\x00token\x00"  # noqa: S105 - stands for one
+
+    def __init__(self) -> None:
+        self._told: dict[Hashable, tuple[float, str]] = {}
+        self._lock = threading.Lock()
+
+    def find(self, key: Hashable) -> str | None:
+        """Return the answer with the reader's own token; None when nobody was told it lately."""
+        at, text = self._told.get(key, (0.0, ""))
+        if time.monotonic() - at > self._KEPT_FOR:
+            return None
+        return text.replace(self._TOKEN, str(escape(generate_csrf())))
+
+    def keep(self, key: Hashable, text: str) -> str:
+        """Keep an answer that was drawn for this reader, and return it."""
+        # What is older than the others is taken out first: a dict keeps the order of insertion.
+        with self._lock:
+            self._told.pop(key, None)
+            while len(self._told) >= self._MOST:
+                del self._told[next(iter(self._told))]
+            token = str(escape(generate_csrf()))
+            self._told[key] = (time.monotonic(), text.replace(token, self._TOKEN))
+        return text
+
+
+@boards.record_once
+def _keep_told(state: BlueprintSetupState) -> None:
+    state.app.extensions["told_boards"] = ToldBoards()

@@ -163,7 +163,7 @@ def read_touched(
 
 def empty_columns(identity: BoardIdentity, reader: uuid.UUID) -> dict[int, Column]:
     """Return a board's columns by the stage's id, as the reader folded them, without cards. One query."""
-    folded = collapsed_stages(reader, [stage.id for stage in identity.stages])
+    folded = collapsed_stages(reader)
     columns = {}
     for stage in identity.stages:
         definition = identity.definition.find_stage(stage.key)

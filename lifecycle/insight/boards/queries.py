@@ -143,11 +143,11 @@ def next_in_column(rows: Rows, narrowed: BoardFilter, at: datetime) -> dict[uuid
     return dict(found.all())
 
 
-def collapsed_stages(user_id: uuid.UUID, stage_ids: Sequence[int]) -> dict[int, bool]:
-    """Return which columns the user folded or unfolded, by stage id."""
+def collapsed_stages(user_id: uuid.UUID) -> dict[int, bool]:
+    """Return which columns of all boards the user folded or unfolded, by stage id. One query."""
     rows = db.session.execute(
         select(CollapsedColumn.stage_id, CollapsedColumn.is_collapsed).where(
-            CollapsedColumn.user_id == user_id, CollapsedColumn.stage_id.in_(stage_ids)
+            CollapsedColumn.user_id == user_id
         )
     )
     return dict(rows.all())
