@@ -56,6 +56,9 @@ def _end(response: Response) -> Response:
     response.headers[HEADER] = g.request_id
     seconds = time.perf_counter() - g.request_began
     count_request(route(), request.method, response.status_code, seconds)
+    if request.endpoint == "boards.show_changes" and response.status_code == 204:
+        # Every open board asks all the time whether anything is new: counted, but no news.
+        return response
     level = logging.ERROR if response.status_code >= 500 else logging.INFO
     log.log(
         level,

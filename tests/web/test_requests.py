@@ -15,6 +15,7 @@ from lifecycle.core.queue import URGENT, enqueue
 from lifecycle.web.requests import HEADER
 from tests.factories.browsing import Caller
 from tests.factories.people import make_user
+from tests.factories.playbooks import LAB, publish_lab
 from tests.factories.statements import statements
 
 
@@ -94,3 +95,14 @@ def test_a_job_carries_the_id_of_the_request_that_queued_it(
     redis = app.extensions["redis"]
     [job_id] = redis.lrange("rq:queue:urgent", 0, -1)
     assert response.headers[HEADER].encode() in redis.hget(f"rq:job:{job_id.decode()}", "meta")
+
+
+def test_a_quiet_poll_of_an_open_board_is_not_in_the_log(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish_lab(app, "first: {}")
+    caller = Caller(app, make_user(app))
+    cursor = caller.get(f"/boards/{LAB}").text.partition('data-cursor="')[2].partition('"')[0]
+    caplog.clear()
+    assert caller.get(f"/boards/{LAB}/changes", X_Board_Cursor=cursor).status_code == 204
+    assert _records(caplog) == []

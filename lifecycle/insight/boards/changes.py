@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 LONGEST_CURSOR = 2_000
 _KEPT = 900.0
-_EVERY = 0.25
+_EVERY = 0.2
 _IDLE_AFTER = 30.0
 # By how much a process may be behind another that gave a cursor, and the clock behind the snapshot.
 _APART = 10.0
@@ -75,7 +75,7 @@ class Reading:
 
 
 class ChangeReader:
-    """Keeps a quarter of an hour of changes in memory, read four times a second while anybody polls."""
+    """Keeps a quarter of an hour of changes in memory, read five times a second while anybody polls."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

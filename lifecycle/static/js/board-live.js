@@ -5,7 +5,7 @@ import { isBusy } from './board-drag.js'
 import { place, take } from './board-place.js'
 import { dismiss, notify } from './notices.js'
 
-const EVERY = 1500
+const EVERY = 1400
 const SLOWEST = 15000
 const board = document.getElementById('board')
 let timer
