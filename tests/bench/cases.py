@@ -209,23 +209,32 @@ class Bench:
 
     def _rows_of_a_move(self) -> tuple[list[int], int]:
         """Return the widths in bytes of the rows that a move writes, and the length of its answer."""
-        before = self._written()
         number = 10
+        before = self._written(after={})
         answers = [self.move(self.staff) for _ in range(number)]
         widths = []
-        for table, (inserted, updated) in self._written().items():
+        for table, (inserted, updated) in self._written(after=before).items():
             each = round((inserted + updated - sum(before.get(table, (0, 0)))) / number)
             if each:
                 (wide,) = self.site.rows(
                     f"select coalesce(avg(pg_column_size(t.*)), 100) from (select * from {table} limit 200) t"
                 )
                 widths += [int(wide[0])] * each
+        assert len(widths) > 1, "what a move writes was not counted"
         # One of them is the floor's own UPDATE.
         return sorted(widths)[1:], len(answers[-1].body)
 
-    def _written(self) -> dict[str, tuple[int, int]]:
-        time.sleep(1.5)  # A backend tells its counts when it has been idle for a second.
-        return {table: (inserted, updated) for table, inserted, updated in self.site.rows(_WRITTEN)}
+    def _written(self, after: dict[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:
+        """Return what was written to each table, once it is more than `after` and grows no more."""
+        # A backend tells its counts when it has been idle for a while, some of them later than others.
+        told = dict(after)
+        for _ in range(20):
+            time.sleep(1.5)
+            now = {table: (inserted, updated) for table, inserted, updated in self.site.rows(_WRITTEN)}
+            if now == told != after:
+                break
+            told = now
+        return told
 
     def _moves_a_second(self, floor: str, cards: Iterator[str]) -> Figure:
         lock = threading.Lock()
