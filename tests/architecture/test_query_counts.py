@@ -84,14 +84,19 @@ def _pages(caller: Caller, card: KnownCard, cursor: str) -> dict[str, Callable[[
     }
 
 
+def _opened(caller: Caller) -> str:
+    return caller.get(f"/boards/{LAB}").text.partition('data-cursor="')[2].partition('"')[0]
+
+
 def _quiet_cursor(caller: Caller) -> str:
     """A cursor that has seen everything: the reader of changes looks twice a second, so it is asked again."""
-    cursor = caller.get(f"/boards/{LAB}").text.partition('data-cursor="')[2].partition('"')[0]
+    cursor = _opened(caller)
     quiet = 0
     for _ in range(40):
         time.sleep(0.4)
         response = caller.get(f"/boards/{LAB}/changes", "htmx", X_Board_Cursor=cursor)
-        cursor = response.headers["X-Board-Cursor"]
+        # Of very many changes the board is opened anew.
+        cursor = response.headers.get("X-Board-Cursor") or _opened(caller)
         quiet = quiet + 1 if response.status_code == 204 else 0
         if quiet == 4:
             return cursor
