@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from lifecycle.blueprints import register_blueprints
 from lifecycle.config import Settings, sqlalchemy_url
 from lifecycle.core import clock
-from lifecycle.core.db import db, end_reading
+from lifecycle.core.db import db, end_reading, watch_writes
 from lifecycle.extensions import babel, csrf, htmx, limiter, login_manager
 from lifecycle.insight.boards.changes import ChangeReader
 from lifecycle.insight.health import HealthReader
@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     with app.app_context():
         sa.event.listen(db.engine, "connect", _keep_prepared)
+        watch_writes(db.engine)
         app.extensions["board_changes"] = ChangeReader(db.engine)
     return app
 

@@ -55,6 +55,8 @@ db = SQLAlchemy(session_options={"expire_on_commit": False})
 _OPEN = "lifecycle.transaction"
 _BEFORE = "lifecycle.before_commit"
 _AFTER = "lifecycle.after_commit"
+_WROTE = "lifecycle.wrote"
+_WRITING = frozenset({"insert", "update", "delete"})
 
 
 @contextmanager
@@ -131,10 +133,22 @@ def end_reading() -> None:
         return
     session = db.session()
     is_clean = not (session.info.get(_OPEN) or session.new or session.dirty or session.deleted)
-    if is_clean and session.in_transaction():
+    if is_clean and session.in_transaction() and not session.connection().info.get(_WROTE):
         # Of a database that went away the extension closes the session; there was nothing to lose.
         with suppress(sa.exc.SQLAlchemyError):
             session.commit()
+
+
+def watch_writes(engine: sa.Engine) -> None:
+    """Note on each connection whether its transaction has written, by whichever way."""
+    sa.event.listen(engine, "before_cursor_execute", _note_writing)
+    for end in ("commit", "rollback"):
+        sa.event.listen(engine, end, lambda connection: connection.info.pop(_WROTE, None))
+
+
+def _note_writing(connection: sa.Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
+    if statement.lstrip()[:6].lower() in _WRITING:
+        connection.info[_WROTE] = True
 
 
 def before_commit(last_step: Callable[[], object]) -> None:

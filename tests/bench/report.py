@@ -51,7 +51,32 @@ def as_page(figures: Sequence[Figure]) -> str:
         "| --- | ---: | ---: | ---: |",
     ]
     lines += [f"| {case} | {small} | {large} | {times} |" for case, small, large, times in _growth(figures)]
+    lines += ["", "## What was aimed at", "", "At the largest board:", ""]
+    lines += [
+        f"- {aim}: {'met' if is_met else '**missed**'}, {shown}." for aim, is_met, shown in _aims(figures)
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _aims(figures: Sequence[Figure]) -> list[tuple[str, bool, str]]:
+    """Return each aim, whether it is met, and the figure, for the cases that were measured."""
+    largest = {figure.case: figure for figure in sorted(figures, key=lambda figure: figure.cards)}
+    found = []
+    for case, unit, most in (
+        ("board", "ms", 20.0),
+        ("move", "ms", 10.0),
+        ("search", "ms", 10.0),
+        ("a move is seen on all", "s", 2.0),
+        ("polls of open boards", "cores", 0.5),
+    ):
+        value = largest[case].value
+        found.append((f"{case} under {most:g} {unit}", value < most, f"{_short(value)} {unit}"))
+    rate = largest["moves"].value
+    found.append(("200 gated moves a second with 8 users", rate >= 200, f"{_short(rate)}"))
+    for case, most in (("board", 3.0), ("move", 3.0), ("funnel", 2.0)):
+        ratio = largest[case].ratio or 0.0
+        found.append((f"{case} under {most:g} times the floor", ratio < most, f"{ratio:.1f} times"))
+    return found
 
 
 def _row(figure: Figure) -> tuple[str, ...]:

@@ -45,6 +45,15 @@ def test_what_was_changed_outside_a_transaction_is_not_committed(app: Flask, end
     assert rows(app, Account) == []
 
 
+def test_what_a_statement_changed_outside_a_transaction_is_not_committed_either(
+    app: Flask, ends: list[str]
+) -> None:
+    with app.app_context():
+        db.session.execute(sa.insert(Account).values(name="Nobody meant this"))
+    assert ends == ["rollback"]
+    assert rows(app, Account) == []
+
+
 def test_what_failed_is_rolled_back(app: Flask, ends: list[str]) -> None:
     with pytest.raises(sa.exc.DataError), app.app_context():
         db.session.scalar(sa.select(sa.literal(1) / 0))
