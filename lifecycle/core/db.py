@@ -133,17 +133,24 @@ def end_reading() -> None:
         return
     session = db.session()
     is_clean = not (session.info.get(_OPEN) or session.new or session.dirty or session.deleted)
-    if is_clean and session.in_transaction() and not session.connection().info.get(_WROTE):
+    if is_clean and session.in_transaction():
         # Of a database that went away the extension closes the session; there was nothing to lose.
         with suppress(sa.exc.SQLAlchemyError):
-            session.commit()
+            if not session.connection().info.get(_WROTE):
+                session.commit()
 
 
 def watch_writes(engine: sa.Engine) -> None:
     """Note on each connection whether its transaction has written, by whichever way."""
     sa.event.listen(engine, "before_cursor_execute", _note_writing)
     for end in ("commit", "rollback"):
-        sa.event.listen(engine, end, lambda connection: connection.info.pop(_WROTE, None))
+        sa.event.listen(engine, end, _forget_writing)
+
+
+def _forget_writing(connection: sa.Connection) -> None:
+    # One that was cut is replaced by another, which has written nothing.
+    if not (connection.closed or connection.invalidated):
+        connection.info.pop(_WROTE, None)
 
 
 def _note_writing(connection: sa.Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
