@@ -24,8 +24,8 @@ from lifecycle.records.people.models import User
 from lifecycle.web.access import has_session, public
 from lifecycle.web.reader import reader_id, reader_zone
 
-# Of more, a board is sooner read anew.
-MOST_TOLD = 100
+# As many as one bulk move changes; of more, a board is sooner read anew.
+MOST_TOLD = 500
 
 
 @boards.get("/boards/<slug>/changes")

@@ -33,7 +33,9 @@ async function ask() {
     }
     if (!response.ok) throw new Error(String(response.status))
     if (response.headers.get('HX-Refresh') === 'true') {
-      location.reload()
+      // Nobody's half-written form is thrown away: the board is opened anew when it is closed.
+      if (isWriting()) later()
+      else location.reload()
       return
     }
     const html = response.status === 204 ? '' : await response.text()
@@ -45,6 +47,11 @@ async function ask() {
     if (failures === 3) lost = notify('The connection is lost. The board shows how things stood; trying again.', 'error')
   }
   later()
+}
+
+function isWriting() {
+  const element = document.activeElement
+  return Boolean(document.querySelector('.drawer-slot > *, dialog[open], .column-new > *') ?? element?.matches('input, textarea, select'))
 }
 
 function apply(html, cursor) {

@@ -8,7 +8,7 @@ import time
 import pytest
 from flask import Flask
 
-from lifecycle.blueprints.boards.live import MOST_TOLD
+from lifecycle.blueprints.boards import live
 from tests.factories.browsing import Caller
 from tests.factories.cards import KnownCard, a_card, moved
 from tests.factories.people import Person, make_user
@@ -87,9 +87,12 @@ def test_e24_whoever_moved_it_folded_a_column_or_narrowed_the_board_is_told_thei
     assert f'data-remove-card data-card="{card.id}"' in gone
 
 
-def test_e24_of_very_many_changes_the_board_is_opened_anew(app: Flask, mover: Person) -> None:
+def test_e24_of_very_many_changes_the_board_is_opened_anew(
+    app: Flask, mover: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_TOLD", 3)
     caller, cursor = _opened(app, make_user(app))
-    for _ in range(MOST_TOLD + 1):
+    for _ in range(4):
         a_card(app, mover)
     time.sleep(0.6)
     answer = caller.get(CHANGES, "htmx", X_Board_Cursor=cursor)
