@@ -97,7 +97,7 @@ def read_lanes(
     rows = db.session.execute(_lanes(identity, narrowed, by, at)).all()
     lanes = [
         Lane(
-            _key(row.key),
+            str(row.key),
             _name(identity, by, row.name),
             row.cards,
             row.breached,
@@ -149,7 +149,7 @@ def _fill_cells(
         identity, narrowed, at, key.label("key"), Stage.key.label("stage"), func.count().label("n")
     )
     for row in db.session.execute(counted.where(key.in_(chosen)).group_by(key, Stage.key)):
-        by_key[_key(row.key)].cells[row.stage].count = row.n
+        by_key[str(row.key)].cells[row.stage].count = row.n
     for lane_key, face in _first_cards(identity, narrowed, by, at, zone, chosen):
         by_key[lane_key].cells[face.stage_key].cards.append(face)
 
@@ -202,7 +202,3 @@ def _name(identity: BoardIdentity, by: str, name: str) -> str:
     declared = identity.playbook.fields.get("segment") if by == "segment" else None
     names = {option.key: option.name for option in declared.options} if declared else {}
     return names.get(name, name)
-
-
-def _key(key: Any) -> str:
-    return str(key)

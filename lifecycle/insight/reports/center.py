@@ -15,6 +15,7 @@ from lifecycle.core.db import db
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.cards.models import Card, StageVisit
 from lifecycle.records.cards.totals import read_totals
+from lifecycle.records.people.models import Department
 from lifecycle.records.playbooks.models import Pipeline, Playbook, Stage
 from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientRequest
 from lifecycle.work.handoffs.models import Handoff
@@ -130,10 +131,11 @@ def read_center(at: datetime, zone: ZoneInfo) -> Center:
         sa.select(
             Handoff.id,
             Handoff.to_card_id.label("card_id"),
-            Handoff.to_department.label("words"),
+            Department.name.label("words"),
             Handoff.offered_at.label("since"),
         )
         .join(Card, Card.id == Handoff.to_card_id)
+        .join(Department, Department.key == Handoff.to_department)
         .where(Handoff.state == "offered", Card.archived_at.is_(None)),
         at,
     )
