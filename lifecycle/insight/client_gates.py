@@ -17,6 +17,7 @@ from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.fields.values import show_value
 from lifecycle.governance.gates.checks.client import is_changed
 from lifecycle.governance.gates.subject import Subject
+from lifecycle.insight.ages import age_conditions
 from lifecycle.insight.boards.view import short_span
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card
@@ -42,12 +43,15 @@ STATUS_WORDS: Final[dict[str, tuple[str, str]]] = {
     "expired": ("Expired", "neutral"),
 }
 FILTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "waiting": ("Waiting on the client", (*sorted(WAITING_STATUSES), "not_asked")),
+    "waiting": ("Waiting on the client", tuple(sorted(WAITING_STATUSES))),
     "ours": ("Waiting on us", ("submitted", "declined", "expired", "not_asked")),
     "accepted": ("Accepted", ("accepted",)),
     "": ("All", ()),
 }
 
+
+# From when on it is with the client.
+ASKED_SINCE: Final = sa.func.coalesce(ClientRequest.asked_at, ClientRequest.created_at)
 
 _REMINDER: Final = "reminder/"
 
@@ -85,14 +89,23 @@ class GateLine:
 
 
 def list_client_gates(
-    chosen: str, *, owner: uuid.UUID | None = None, page: int = 1
+    chosen: str, *, owner: uuid.UUID | None = None, age: int | None = None, page: int = 1
 ) -> tuple[list[GateLine], dict[str, int], bool]:
     """Return a page of open requests by due date, how many there are of each filter, and whether more follow.
 
-    Three queries. Requests of archived cards are left out.
+    Two queries. Requests of archived cards are left out.
+
+    Args:
+        chosen: one of FILTERS. owner: only of the cards of this user. age: only of this one of AGES.
     """
+    at = now()
+    narrowed = [ClientRequest.closed_at.is_(None), Card.archived_at.is_(None)]
+    if owner is not None:
+        narrowed.append(Card.owner_id == owner)
+    if age is not None:
+        narrowed.append(age_conditions(ASKED_SINCE, at)[age])
     statuses = FILTERS[chosen][1]
-    counts = _counts(owner)
+    counts = _counts(narrowed)
     query = (
         sa.select(
             ClientRequest,
@@ -111,17 +124,14 @@ def list_client_gates(
         .join(Stage, Stage.id == Card.stage_id)
         .join(User, User.id == Card.owner_id)
         .outerjoin(Contact, Contact.id == ClientRequest.contact_id)
-        .where(ClientRequest.closed_at.is_(None), Card.archived_at.is_(None))
+        .where(*narrowed)
         .order_by(ClientRequest.due_at, ClientRequest.id)
         .limit(PAGE + 1)
         .offset((page - 1) * PAGE)
     )
     if statuses:
         query = query.where(ClientRequest.status.in_(statuses))
-    if owner is not None:
-        query = query.where(Card.owner_id == owner)
     rows = db.session.execute(query).all()
-    at = now()
     lines = [
         GateLine(
             id=request.id,
@@ -147,16 +157,15 @@ def list_client_gates(
     return lines, counts, len(rows) > PAGE
 
 
-def _counts(owner: uuid.UUID | None) -> dict[str, int]:
-    query = (
-        sa.select(ClientRequest.status, sa.func.count())
-        .join(Card, Card.id == ClientRequest.card_id)
-        .where(ClientRequest.closed_at.is_(None), Card.archived_at.is_(None))
-        .group_by(ClientRequest.status)
+def _counts(narrowed: Sequence[sa.ColumnElement[bool]]) -> dict[str, int]:
+    by_status = dict(
+        db.session.execute(
+            sa.select(ClientRequest.status, sa.func.count())
+            .join(Card, Card.id == ClientRequest.card_id)
+            .where(*narrowed)
+            .group_by(ClientRequest.status)
+        ).all()
     )
-    if owner is not None:
-        query = query.where(Card.owner_id == owner)
-    by_status = dict(db.session.execute(query).all())
     return {
         key: sum(count for status, count in by_status.items() if not statuses or status in statuses)
         for key, (_, statuses) in FILTERS.items()

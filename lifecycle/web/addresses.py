@@ -6,6 +6,7 @@ import unicodedata
 from urllib.parse import urlsplit
 
 _LAST_PAGE = 10_000
+_LONGEST_TEXT = 200
 
 
 def own_path(address: str | None, otherwise: str = "/") -> str:
@@ -27,3 +28,8 @@ def page_number(text: str | None) -> int:
     if not text or not text.isascii() or not text.isdigit() or len(text) > 9:
         return 1
     return max(1, min(int(text), _LAST_PAGE))
+
+
+def short_text(text: str | None) -> str:
+    """Return what an address asks to look for: trimmed, at most 200 characters, no NUL."""
+    return (text or "").replace("\0", "").strip()[:_LONGEST_TEXT]

@@ -74,9 +74,11 @@ FILES = {
 }
 
 
-def publish_gates(app: Flask, stages: str = STAGES, moves: str = "", **more: Any) -> None:
-    """Publish the lab with client gates."""
-    publish_lab(app, stages, moves, files=FILES, **more)
+def publish_gates(
+    app: Flask, stages: str = STAGES, moves: str = "", files: dict[str, str] | None = None, **more: Any
+) -> None:
+    """Publish the lab with client gates, and further files."""
+    publish_lab(app, stages, moves, files={**FILES, **(files or {})}, **more)
 
 
 def a_contact(

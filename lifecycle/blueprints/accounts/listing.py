@@ -15,6 +15,7 @@ from lifecycle.records.accounts.queries import (
     ContactFilter,
     Page,
 )
+from lifecycle.web.addresses import short_text
 from lifecycle.web.htmx import is_fragment_request, render
 
 Filter = AccountFilter | ContactFilter
@@ -61,7 +62,7 @@ def _common(args: Mapping[str, str], sorts: Collection[str]) -> dict[str, Any]:
 
 
 def _short(args: Mapping[str, str], name: str) -> str:
-    return args.get(name, "").replace("\0", "").strip()[:200]
+    return short_text(args.get(name))
 
 
 def filter_args(wanted: Filter, but: Collection[str] = ()) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -15,11 +16,13 @@ from lifecycle.core.errors import Conflict, Invalid, Refusal
 from lifecycle.governance.cards.change import changing_card
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.requests import decide
+from lifecycle.insight.ages import AGES, age_of
 from lifecycle.insight.client_gates import FILTERS, list_client_gates, read_client_gate
 from lifecycle.records.outbox.states import STATE_WORDS
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import can, require
 from lifecycle.web.access import current_actor
+from lifecycle.web.addresses import page_number
 from lifecycle.web.htmx import go_to
 from lifecycle.web.reader import reader_id, reader_zone
 
@@ -31,19 +34,24 @@ def list_gates() -> ResponseReturnValue:
     chosen = request.args.get("status", "waiting")
     chosen = chosen if chosen in FILTERS else "waiting"
     mine = request.args.get("owner") == "me"
-    page = request.args.get("page", "1")
-    number = (
-        min(int(page), 10_000) if page.isascii() and page.isdigit() and len(page) < 6 and int(page) else 1
-    )
-    lines, counts, more = list_client_gates(chosen, owner=reader_id() if mine else None, page=number)
+    age, page = age_of(request.args.get("age")), page_number(request.args.get("page"))
+    owner = reader_id() if mine else None
+    lines, counts, more = list_client_gates(chosen, owner=owner, age=age, page=page)
+
+    def address(**changed: Any) -> str:
+        asked = {"status": chosen, "owner": "me" if mine else None, "age": age, **changed}
+        return url_for("client_gates.list_gates", **asked)
+
     return render_template(
         "client_gates/list.html",
         lines=lines,
         counts=counts,
-        more=more,
-        page=number,
+        previous_url=address(page=page - 1) if page > 1 else None,
+        next_url=address(page=page + 1) if more else None,
+        address=address,
         chosen=chosen,
         mine=mine,
+        age=AGES[age][0] if age is not None else "",
         filters=FILTERS,
     )
 

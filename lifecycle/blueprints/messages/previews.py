@@ -11,6 +11,7 @@ from lifecycle.blueprints.messages import messages
 from lifecycle.insight.message_previews import read_preview
 from lifecycle.records.people.permissions import require
 from lifecycle.web.access import current_actor
+from lifecycle.web.addresses import short_text
 
 
 @messages.get("/playbooks/<string:playbook>/messages/<string:name>")
@@ -19,7 +20,7 @@ def show_preview(playbook: str, name: str) -> ResponseReturnValue:
     actor = current_actor()
     require(actor, "playbooks.read")
     require(actor, "boards.read")
-    query = request.args.get("q", "").replace("\0", "").strip()[:200]
+    query = short_text(request.args.get("q"))
     card_id = request.args.get("card", type=uuid.UUID)
     return render_template(
         "messages/preview.html", preview=read_preview(playbook, name, card_id, query), query=query

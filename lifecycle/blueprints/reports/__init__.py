@@ -6,4 +6,4 @@ from flask import Blueprint
 
 reports = Blueprint("reports", __name__)
 
-from lifecycle.blueprints.reports import routes  # noqa: E402, F401  (routes hang themselves on it)
+from lifecycle.blueprints.reports import center_routes, routes  # noqa: E402, F401  (routes hang themselves on it)

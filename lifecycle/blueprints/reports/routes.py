@@ -8,13 +8,11 @@ from flask import Response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.reports import reports
-from lifecycle.core.clock import now
 from lifecycle.core.db import one_moment
 from lifecycle.core.errors import Invalid
 from lifecycle.insight.boards.directory import list_people
 from lifecycle.insight.reports import words
 from lifecycle.insight.reports.cards import PAGE, read_behind
-from lifecycle.insight.reports.center import AGES, read_center
 from lifecycle.insight.reports.funnel import read_funnel
 from lifecycle.insight.reports.groups import GROUPS, read_groups, read_trend
 from lifecycle.insight.reports.scope import DIMENSIONS, Scope, read_scope
@@ -23,16 +21,6 @@ from lifecycle.insight.reports.velocity import STAYS, TIMES, in_words, read_velo
 from lifecycle.records.people.permissions import require
 from lifecycle.web.access import current_actor
 from lifecycle.web.reader import reader_zone
-
-
-@reports.get("/command-center")
-def show_center() -> ResponseReturnValue:
-    """Show where everything stands."""
-    require(current_actor(), "reports.read")
-    zone = reader_zone()
-    with one_moment():
-        center = read_center(now(), zone)
-    return render_template("reports/center.html", center=center, ages=AGES)
 
 
 @reports.get("/reports/<slug>")

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from lifecycle.core.db import db
+from lifecycle.insight.ages import age_conditions
+from lifecycle.insight.client_gates import ASKED_SINCE
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.cards.models import Card, StageVisit
 from lifecycle.records.cards.totals import read_totals
@@ -22,8 +24,6 @@ from lifecycle.work.handoffs.models import Handoff
 
 WEEKS: Final = 12
 OLDEST: Final = 8
-# The last bucket has no end.
-AGES: Final = (("Up to 3 days", 3), ("4 to 7 days", 7), ("8 to 14 days", 14), ("Over 14 days", None))
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,12 @@ def read_center(at: datetime, zone: ZoneInfo) -> Center:
     """Return where everything stands at `at`, weeks in `zone`. Eight statements, for `one_moment`."""
     boards = _boards(at)
     _add_trends(boards, at, zone)
-    since = sa.func.coalesce(ClientRequest.asked_at, ClientRequest.created_at)
     gates = _ageing(
         sa.select(
-            ClientRequest.id, ClientRequest.card_id, ClientRequest.name.label("words"), since.label("since")
+            ClientRequest.id,
+            ClientRequest.card_id,
+            ClientRequest.name.label("words"),
+            ASKED_SINCE.label("since"),
         )
         .join(Card, Card.id == ClientRequest.card_id)
         .where(
@@ -220,15 +222,7 @@ def _add_trends(boards: dict[int, BoardNow], at: datetime, zone: ZoneInfo) -> No
 
 def _ageing(waiting: sa.Select[uuid.UUID, uuid.UUID, str, datetime], at: datetime) -> Ageing:
     all_of_them = waiting.subquery()
-    age = at - all_of_them.c.since
-    ends = [timedelta(days=days) for _, days in AGES if days]
-    lows = [None, *ends]
-    counted = [
-        sa.func.count().filter(
-            *([age > low] if low is not None else []), *([age <= high] if high is not None else [])
-        )
-        for low, high in zip(lows, [*ends, None], strict=True)
-    ]
+    counted = [sa.func.count().filter(step) for step in age_conditions(all_of_them.c.since, at)]
     counts = db.session.execute(sa.select(*counted).select_from(all_of_them)).one()
     rows = db.session.execute(
         sa.select(

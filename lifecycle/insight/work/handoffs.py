@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import aliased
 
 from lifecycle.core.db import db
 from lifecycle.core.errors import NotFound
+from lifecycle.insight.ages import age_conditions
 from lifecycle.insight.boards.view import short_span
 from lifecycle.insight.work.lines import (
     AboutCard,
@@ -82,12 +83,26 @@ def handoffs_to_accept(departments: Collection[str], reader: Reader, window: Win
     """
     if not departments:
         return Handoffs([], 0, 0)
+    return _offered([Handoff.to_department.in_(departments)], reader, window)
+
+
+def handoffs_nobody_accepted(reader: Reader, window: Window, age: int | None = None) -> Handoffs:
+    """Return what the command center counts: of every department, without archived cards. One query.
+
+    Args:
+        age: only what was offered so long ago, by its place in AGES.
+    """
+    narrowed: list[sa.ColumnElement[bool]] = [Card.archived_at.is_(None)]
+    if age is not None:
+        narrowed.append(age_conditions(Handoff.offered_at, reader.at)[age])
+    return _offered(narrowed, reader, window)
+
+
+def _offered(narrowed: Sequence[sa.ColumnElement[bool]], reader: Reader, window: Window) -> Handoffs:
     ids = (
         sa.select(Handoff.id, sa.func.min(Handoff.offered_at).over().label("oldest_at"))
         .join(Card, Card.id == Handoff.to_card_id)
-        .where(
-            Handoff.state == "offered", Handoff.to_department.in_(departments), Card.withdrawn_at.is_(None)
-        )
+        .where(Handoff.state == "offered", Card.withdrawn_at.is_(None), *narrowed)
     )
     chosen = choose(ids, (Handoff.due_at, Handoff.id), window, Handoff.due_at <= reader.at)
     rows, count, late = fetch(_handoffs().add_columns(chosen.c.oldest_at), Handoff.id, chosen)

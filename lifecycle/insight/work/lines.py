@@ -74,6 +74,7 @@ class AboutCard:
     account: str
     board: str
     stage: str
+    account_id: uuid.UUID
 
     @property
     def url(self) -> str:
@@ -129,6 +130,7 @@ def about_cards(query: Query) -> Query:
             Account.name.label("account_name"),
             Pipeline.name.label("board_name"),
             Stage.name.label("stage_name"),
+            Card.account_id,
         )
         .join(Account, Account.id == Card.account_id)
         .join(Pipeline, Pipeline.id == Card.pipeline_id)
@@ -138,7 +140,9 @@ def about_cards(query: Query) -> Query:
 
 def card_of(row: Any) -> AboutCard:
     """Return the card of a row of an `about_cards` query."""
-    return AboutCard(row.card_id, row.card_title, row.account_name, row.board_name, row.stage_name)
+    return AboutCard(
+        row.card_id, row.card_title, row.account_name, row.board_name, row.stage_name, row.account_id
+    )
 
 
 def is_worked_on() -> sa.ColumnElement[bool]:

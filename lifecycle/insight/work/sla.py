@@ -108,15 +108,19 @@ class CardLines:
     late: int
 
 
+def is_late(at: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that a card's clock runs and its deadline is past."""
+    return sa.and_(_IS_RUNNING, Card.sla_due_at <= at)
+
+
 def cards_by_sla(whose: sa.ColumnElement[bool], reader: Reader, window: Window) -> CardLines:
     """Return open cards by deadline. One query.
 
     Running clocks come first, then those that stand still, then cards without an SLA.
     """
-    is_late = sa.and_(_IS_RUNNING, Card.sla_due_at <= reader.at)
     ids = sa.select(Card.id).where(whose, is_worked_on())
     order = (Card.is_paused, Card.sla_due_at.nulls_last(), Card.id)
-    rows, count, late = fetch(_cards(), Card.id, choose(ids, order, window, is_late))
+    rows, count, late = fetch(_cards(), Card.id, choose(ids, order, window, is_late(reader.at)))
     return CardLines([_line(row, reader.at) for row in rows], count, late)
 
 
@@ -129,7 +133,7 @@ def count_cards(whose: sa.ColumnElement[bool], at: datetime) -> Figures:
     row = db.session.execute(
         sa.select(
             sa.func.count().label("cards"),
-            how_many(sa.and_(_IS_RUNNING, Card.sla_due_at <= at)).label("late"),
+            how_many(is_late(at)).label("late"),
             how_many(_IS_RUNNING).label("running"),
             how_many(Card.is_paused.is_(True)).label("paused"),
             how_many(sa.and_(Card.sla_due_at.is_(None), Card.is_paused.is_(False))).label("without_sla"),
