@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -46,7 +46,10 @@ class AccountCard:
 
 @dataclass(frozen=True)
 class Facts:
-    """The fields that published playbooks declare, by key; the same key in two playbooks is the first's."""
+    """The fields that published playbooks declare, by key.
+
+    The same key in two playbooks is the first's; of choices, with the options of both.
+    """
 
     fields: dict[str, FieldDef]
 
@@ -88,8 +91,16 @@ def read_facts() -> Facts:
     fields: dict[str, FieldDef] = {}
     for revision in list_current_revisions():
         for key, declared in revision.playbook.fields.items():
-            fields.setdefault(key, declared)
+            fields[key] = _joined(fields[key], declared) if key in fields else declared
     return Facts(fields)
+
+
+def _joined(first: FieldDef, other: FieldDef) -> FieldDef:
+    if first.type != other.type:
+        return first
+    known = {option.key for option in first.options}
+    more = tuple(option for option in other.options if option.key not in known)
+    return replace(first, options=(*first.options, *more)) if more else first
 
 
 def cards_of_account(account_id: uuid.UUID) -> tuple[list[AccountCard], int]:

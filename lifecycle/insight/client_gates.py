@@ -99,7 +99,7 @@ def list_client_gates(
         chosen: one of FILTERS. owner: only of the cards of this user. age: only of this one of AGES.
     """
     at = now()
-    narrowed = [ClientRequest.closed_at.is_(None), Card.archived_at.is_(None)]
+    narrowed: list[sa.ColumnElement[bool]] = [ClientRequest.closed_at.is_(None), Card.archived_at.is_(None)]
     if owner is not None:
         narrowed.append(Card.owner_id == owner)
     if age is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -61,7 +61,7 @@ def read_standings(shown: str, text: str, reader: Reader, window: Window) -> Sta
     Args:
         shown: one of SHOWN. text: only accounts whose name holds it, blind to case and accents.
     """
-    narrowed = [Account.archived_at.is_(None)]
+    narrowed: list[Condition] = [Account.archived_at.is_(None)]
     if text:
         narrowed.append(contains_word(Account.name, text))
     return _idle(narrowed, window) if shown == "idle" else _working(shown, narrowed, reader, window)
@@ -83,7 +83,8 @@ def _working(shown: str, narrowed: list[Condition], reader: Reader, window: Wind
         query = query.having((late if shown == "late" else waiting) > 0)
     rows = db.session.execute(query).all()
     lines = _lines([row.id for row in rows], reader)
-    return Standings([Standing(*row[:4], *row[5:], lines[row.id]) for row in rows], _in_all(rows))
+    standings = [_standing(row, row.cards, row.late, row.waiting, lines[row.id]) for row in rows]
+    return Standings(standings, _in_all(rows))
 
 
 def _accounts() -> Query:
@@ -136,4 +137,10 @@ def _idle(narrowed: list[Condition], window: Window) -> Standings:
         .limit(window.limit)
         .offset(window.offset)
     ).all()
-    return Standings([Standing(*row[:4], 0, 0, 0, [], row.latest or "") for row in rows], _in_all(rows))
+    return Standings([_standing(row, 0, 0, 0, [], row.latest or "") for row in rows], _in_all(rows))
+
+
+def _standing(
+    row: Any, cards: int, late: int, waiting: int, lines: list[CardLine], last: str = ""
+) -> Standing:
+    return Standing(row.id, row.name, row.segment, row.owner, cards, late, waiting, lines, last)
