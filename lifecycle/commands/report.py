@@ -13,6 +13,7 @@ from lifecycle.commands.application import application
 from lifecycle.core.db import one_moment
 from lifecycle.core.spreadsheets import csv_line
 from lifecycle.insight.reports.funnel import read_funnel
+from lifecycle.insight.reports.groups import read_groups
 from lifecycle.insight.reports.scope import DIMENSIONS, Scope, read_scope
 from lifecycle.insight.reports.tables import VISIT_COLUMNS, as_data, funnel_csv, list_visits, velocity_csv
 from lifecycle.insight.reports.velocity import STAYS, TIMES, read_velocity
@@ -60,7 +61,8 @@ def velocity(
     with application(), one_moment():
         scope = _scope(slug, first, last, zone, only)
         found = read_velocity(scope, time, stays)
-        click.echo(velocity_csv(found) if shape == "csv" else _json(as_data(scope, found)))
+        cohorts = read_groups(scope, "month")
+        click.echo(velocity_csv(found) if shape == "csv" else _json(as_data(scope, found, cohorts)))
 
 
 @report.command()

@@ -58,6 +58,7 @@ def lab(
     defaults: str = "{}",
     title: str = "",
     main: str = "",
+    first_value: str = "",
     files: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return a playbook of one pipeline with these stages, and a won and a lost one behind them.
@@ -69,6 +70,7 @@ def lab(
     pipeline = f"""\
 pipeline: trials
 department: bench
+{f"first_value: {first_value}" if first_value else ""}
 stage_defaults: {defaults}
 stages:
 {indent(stages.strip(chr(10)), "  ")}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from flask import Response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -12,15 +13,18 @@ from lifecycle.core.db import one_moment
 from lifecycle.core.errors import Invalid
 from lifecycle.insight.boards.directory import list_people
 from lifecycle.insight.reports import words
-from lifecycle.insight.reports.cards import PAGE, read_behind
+from lifecycle.insight.reports.cards import PAGE, Figure, read_behind
 from lifecycle.insight.reports.funnel import read_funnel
 from lifecycle.insight.reports.groups import GROUPS, read_groups, read_trend
-from lifecycle.insight.reports.scope import DIMENSIONS, Scope, read_scope
+from lifecycle.insight.reports.scope import DIMENSIONS, Scope, read_choices, read_scope
 from lifecycle.insight.reports.tables import funnel_csv, velocity_csv
 from lifecycle.insight.reports.velocity import STAYS, TIMES, in_words, read_velocity
 from lifecycle.records.people.permissions import require
 from lifecycle.web.access import current_actor
+from lifecycle.web.addresses import page_number
 from lifecycle.web.reader import reader_zone
+
+Found = TypeVar("Found")
 
 
 @reports.get("/reports/<slug>")
@@ -33,10 +37,11 @@ def show_funnel(slug: str) -> ResponseReturnValue:
         figures = {
             "found": read_funnel(scope),
             "groups": read_groups(scope, by) if by in GROUPS else [],
+            "before": _earlier(scope, read_funnel),
             "trend": read_trend(scope),
-            "people": list_people(),
+            **_controls(scope),
         }
-    return _page("funnel", scope, problem, by=by, group_names=GROUPS, dimensions=DIMENSIONS, **figures)
+    return _page("funnel", scope, problem, by=by, group_names=GROUPS, **figures)
 
 
 @reports.get("/reports/<slug>/velocity")
@@ -45,30 +50,25 @@ def show_velocity(slug: str) -> ResponseReturnValue:
     require(current_actor(), "reports.read")
     with one_moment():
         scope, problem = _scope(slug)
-        found = read_velocity(scope, request.args.get("time", ""), request.args.get("stays", ""))
-        people = list_people()
-    return _page(
-        "velocity",
-        scope,
-        problem,
-        found=found,
-        people=people,
-        times=TIMES,
-        stays=STAYS,
-        dimensions=DIMENSIONS,
-    )
+        measure = request.args.get("time", ""), request.args.get("stays", "")
+        figures = {
+            "found": read_velocity(scope, *measure),
+            "before": _earlier(scope, lambda earlier: read_velocity(earlier, *measure)),
+            "cohorts": read_groups(scope, "month"),
+            **_controls(scope),
+        }
+    return _page("velocity", scope, problem, times=TIMES, stays=STAYS, **figures)
 
 
 @reports.get("/reports/<slug>/cards")
 def list_cards(slug: str) -> ResponseReturnValue:
     """List the cards that a figure counts."""
     require(current_actor(), "reports.read")
-    figure, stage = request.args.get("figure", ""), request.args.get("stage", "")
-    page = request.args.get("page", 1, type=int)
+    asked = {key: request.args.get(key, "") for key in ("figure", "stage", "time", "stays", "reason")}
     with one_moment():
         scope, problem = _scope(slug)
-        behind = read_behind(scope, figure, stage, page)
-    return _page("cards", scope, problem, behind=behind, figure=figure, stage=stage, page_size=PAGE)
+        behind = read_behind(scope, Figure(*asked.values()), page_number(request.args.get("page")))
+    return _page("cards", scope, problem, behind=behind, asked=asked, page_size=PAGE)
 
 
 @reports.get("/reports/<slug>.csv")
@@ -100,6 +100,16 @@ def _scope(slug: str) -> tuple[Scope, str]:
     except Invalid as refusal:
         whole = {key: value for key, value in request.args.items() if key not in ("from", "to")}
         return read_scope(slug, whole, zone), f"{refusal.sentence} The whole history is shown."
+
+
+def _earlier(scope: Scope, read: Callable[[Scope], Found]) -> Found | None:
+    """Return the same figures of the period before, where there is one."""
+    earlier = scope.earlier()
+    return read(earlier) if earlier else None
+
+
+def _controls(scope: Scope) -> dict[str, Any]:
+    return {"people": list_people(), "choices": read_choices(scope), "dimensions": DIMENSIONS}
 
 
 def _page(name: str, scope: Scope, problem: str, **figures: Any) -> str:

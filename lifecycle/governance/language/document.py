@@ -404,6 +404,13 @@ class MoveDocument(Written):
     says: Text = ""
 
 
+class FirstValueDocument(Written):
+    """When a customer has reached first value: a day that a field keeps, or the entry into a stage."""
+
+    field: Key | None = None
+    stage: Key | None = None
+
+
 class PipelineDocument(Written):
     """The file of a pipeline."""
 
@@ -412,6 +419,7 @@ class PipelineDocument(Written):
     department: Key
     purpose: Text = ""
     why_so_many: Text = ""
+    first_value: FirstValueDocument | None = None
     stage_defaults: StageDefaults = StageDefaults()
     stages: Annotated[Ordered[StageDocument], Field(min_length=1)]
     moves: Several[MoveDocument] = []

@@ -390,6 +390,17 @@ class EdgeDef:
 
 
 @dataclass(frozen=True)
+class FirstValueDef:
+    """When a card's customer has reached first value: the day in a date `field`, or the entry into `stage`.
+
+    One of the two is given.
+    """
+
+    field: FieldDef | None = None
+    stage: str | None = None
+
+
+@dataclass(frozen=True)
 class PipelineDef:
     """A pipeline: its stages in order and the declared edges. `slug` is `<playbook>.<pipeline>`."""
 
@@ -401,6 +412,7 @@ class PipelineDef:
     edges: tuple[EdgeDef, ...] = ()
     purpose: str = ""
     why_so_many: str = ""
+    first_value: FirstValueDef | None = None
 
     @cached_property
     def _by_key(self) -> dict[str, StageDef]:

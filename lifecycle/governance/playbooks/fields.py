@@ -54,6 +54,18 @@ def compile_fields(
     return found
 
 
+def expect_date(
+    key: str, fields: Mapping[str, FieldDef], findings: Findings, path: Path, remedy: str
+) -> FieldDef | None:
+    """Return the date field of that key, or None with a note; `remedy` where no name is near."""
+    known = fields.get(key)
+    if known is not None and known.type == "date":
+        return known
+    dates = [each.key for each in fields.values() if each.type == "date"]
+    findings.note(path, f"'{shown(key)}' is not a date field", nearest(key, dates) or remedy)
+    return None
+
+
 def compile_field(key: str, written: FieldDocument, lists: Lists, findings: Findings, path: Path) -> FieldDef:
     """Return the field; mistakes are noted and the rest of it is still given."""
     _check_name(key, written, findings, path)

@@ -21,7 +21,7 @@ from lifecycle.governance.language.model import (
 )
 from lifecycle.governance.language.reminders import parse_step
 from lifecycle.governance.language.shape import misfits
-from lifecycle.governance.playbooks.fields import words_of
+from lifecycle.governance.playbooks.fields import expect_date, words_of
 from lifecycle.governance.playbooks.references import Names, path_of
 from lifecycle.governance.rules.actions import ActionParams, MoveParams, NotifyParams, action_kinds
 from lifecycle.governance.rules.triggers import EVENT_WORDS, parse_schedule
@@ -206,14 +206,7 @@ def _at(
     step_words, _, field = text.rpartition(" ")
     if text.startswith("on "):
         step_words = "on due"
-    known = fields.get(field)
-    if known is None or known.type != "date":
-        dates = [each.key for each in fields.values() if each.type == "date"]
-        names.findings.note(
-            path,
-            f"'{shown(field)}' is not a date field",
-            nearest(field, dates) or "write '7 days before some_date'",
-        )
+    if expect_date(field, fields, names.findings, path, "write '7 days before some_date'") is None:
         return where
     step = names.findings.attempt(path, lambda: parse_step(step_words))
     return replace(where, date_field=field, step=step)

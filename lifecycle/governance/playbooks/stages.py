@@ -28,6 +28,7 @@ from lifecycle.governance.language.model import (
     EdgeDef,
     EdgeKind,
     FieldDef,
+    FirstValueDef,
     LimitDef,
     NextActionDef,
     NotifyDef,
@@ -43,7 +44,7 @@ from lifecycle.governance.language.model import (
 )
 from lifecycle.governance.language.reminders import parse_step
 from lifecycle.governance.playbooks.checks import CheckCompiler, CheckTypes
-from lifecycle.governance.playbooks.fields import Lists, QuestionCompiler, words_of
+from lifecycle.governance.playbooks.fields import Lists, QuestionCompiler, expect_date, words_of
 from lifecycle.governance.playbooks.references import Names
 from lifecycle.governance.playbooks.rules import ActionCompiler
 
@@ -82,11 +83,29 @@ def compile_pipeline(written: PipelineDocument, shared: Shared, names: Names) ->
         edges=edges,
         purpose=written.purpose,
         why_so_many=written.why_so_many,
+        first_value=_first_value(written, shared, inner, (*path, "first_value")),
     )
     _check_order(pipeline, inner, path)
     for stage in stages:
         _check_suggestions(pipeline, stage, inner, (*path, "stages", stage.key, "suggest"))
     return pipeline
+
+
+def _first_value(written: PipelineDocument, shared: Shared, names: Names, path: Path) -> FirstValueDef | None:
+    said = written.first_value
+    if said is None:
+        return None
+    if (said.field is None) == (said.stage is None):
+        remedy = "write 'field: some_date' or 'stage: some_stage'"
+        names.findings.note(path, "first value is either a field or a stage", remedy)
+        return None
+    if said.stage is not None:
+        return (
+            FirstValueDef(stage=said.stage) if names.expect("stage", said.stage, (*path, "stage")) else None
+        )
+    remedy = "declare a field of 'type: date'"
+    field = expect_date(said.field or "", shared.fields, names.findings, (*path, "field"), remedy)
+    return FirstValueDef(field=field) if field else None
 
 
 def _check_order(pipeline: PipelineDef, names: Names, path: Path) -> None:

@@ -9,10 +9,19 @@ from decimal import Decimal
 from typing import Any, Final
 
 from lifecycle.core.errors import NotFound
-from lifecycle.insight.reports.funnel import FURTHEST, IN_PERIOD, ranks_of
+from lifecycle.insight.reports.funnel import (
+    ASKED,
+    FURTHEST,
+    IN_PERIOD,
+    SAID,
+    asked_as_given,
+    asked_on_closing,
+    ranks_of,
+)
 from lifecycle.insight.reports.scope import Scope
-from lifecycle.insight.reports.stays import fetch
-from lifecycle.insight.reports.velocity import CYCLE_ENDS, FINISHED
+from lifecycle.insight.reports.stays import fetch, in_days
+from lifecycle.insight.reports.value import VALUED, first_values
+from lifecycle.insight.reports.velocity import CYCLE_ENDS, known_measure, measured_stays
 
 PAGE: Final = 100
 
@@ -44,6 +53,15 @@ FIGURES: Final[dict[str, tuple[str, bool, str]]] = {
         True,
         "Lost, with {stage} as the furthest",
     ),
+    "beside": (_COHORT + "where k.furthest = 0", False, "Only in stages beside the path"),
+    "cohort-open": (_COHORT + _NOW + "where w.kind = 'open'", False, "Began, and open now"),
+    "cohort-won": (_COHORT + _NOW + "where w.kind = 'won'", False, "Began, and won"),
+    "cohort-lost": (_COHORT + _NOW + "where w.kind = 'lost'", False, "Began, and lost"),
+    "cohort-valued": (
+        "select v.card_id, v.at, v.length from cohort k join valued v on v.card_id = k.card_id",
+        False,
+        "Began, and reached first value",
+    ),
     "here": (
         _COHORT + _NOW + f"where k.furthest = {_RANK} and w.kind <> 'lost'",
         True,
@@ -59,10 +77,11 @@ FIGURES: Final[dict[str, tuple[str, bool, str]]] = {
         True,
         "Left {stage}",
     ),
-    "stayed": (
-        _STAY.format("s.left_at") + f"where s.stage_id = :stage and {FINISHED}",
+    "stayed": ("select card_id, at, length from measured where stage_id = :stage", True, "Stays in {stage}"),
+    "late": (
+        "select card_id, at, length from measured where stage_id = :stage and is_late",
         True,
-        "Finished stays in {stage}",
+        "Late stays in {stage}",
     ),
     "won": (_STAY.format("s.entered_at") + f"where w.kind = 'won' and {IN_PERIOD.format('s')}", False, "Won"),
     "lost": (
@@ -72,6 +91,15 @@ FIGURES: Final[dict[str, tuple[str, bool, str]]] = {
     ),
     "now": (_STANDING, True, "In {stage} now"),
     "breached": (_STANDING + " and c.sla_due_at < :at and not c.is_paused", True, "Past the SLA in {stage}"),
+    "undated": (_STANDING + " and s.is_undated", True, "In {stage} since nobody knows when"),
+    "closed-for": (
+        _STAY.format("s.entered_at")
+        + "left join asked q on q.stage_id = s.stage_id "
+        + f"where s.stage_id = :stage and {SAID} = cast(:reason as text) and {IN_PERIOD.format('s')}",
+        True,
+        "{stage}: {reason}",
+    ),
+    "valued": (f"select card_id, at, length from valued where {VALUED}", False, "Reached first value"),
     "cycles-won": (_CLOSED + "kind = 'won'", False, "From first entry to won"),
     "cycles-lost": (_CLOSED + "kind = 'lost'", False, "From first entry to lost"),
 }
@@ -107,20 +135,37 @@ class Behind:
         return self.page * PAGE < self.count
 
 
-def read_behind(scope: Scope, figure: str, stage_key: str = "", page: int = 1) -> Behind:
+@dataclass(frozen=True)
+class Figure:
+    """Which number is asked about: its name in FIGURES, and what of the report it depends on.
+
+    `stage` is a key; `time` and `which` are of TIMES and STAYS; `reason` is what was kept on closing.
+    """
+
+    name: str
+    stage: str = ""
+    time: str = ""
+    which: str = ""
+    reason: str = ""
+
+
+def read_behind(scope: Scope, figure: Figure, page: int = 1) -> Behind:
     """Return the rows that a figure counts, the longest and latest first. One statement.
 
     Raises:
         NotFound: there is no such figure, or no such stage.
     """
-    if figure not in FIGURES:
+    if figure.name not in FIGURES:
         raise NotFound("There is no such figure.")
-    query, is_of_stage, words = FIGURES[figure]
-    stage = scope.stage(stage_key) if is_of_stage else None
+    query, is_of_stage, words = FIGURES[figure.name]
+    stage = scope.stage(figure.stage) if is_of_stage else None
     page = min(max(page, 1), 100_000)
+    valued, given = first_values(scope)
+    asked = asked_on_closing(scope)
+    measured = measured_stays(*known_measure(figure.time, figure.which))
     found = fetch(
         scope,
-        f"""{FURTHEST}{CYCLE_ENDS}, counted as ({query}), picked as (
+        f"""{FURTHEST}{CYCLE_ENDS}{valued}{ASKED}, measured as ({measured}), counted as ({query}), picked as (
             select *, count(*) over () as n from counted
             order by length desc nulls last, at desc nulls last, card_id limit :limit offset :offset
         )
@@ -130,13 +175,18 @@ def read_behind(scope: Scope, figure: str, stage_key: str = "", page: int = 1) -
         join stages st on st.id = k.stage_id join users u on u.id = k.owner_id
         order by p.length desc nulls last, p.at desc nulls last, p.card_id""",
         stage=stage.id if stage else None,
+        reason=figure.reason.replace("\x00", ""),
         has_period=scope.has_period,
         limit=PAGE,
         offset=(page - 1) * PAGE,
         **ranks_of(scope),
+        **given,
+        **asked_as_given(asked),
     )
+    options = asked[stage.id][1] if stage and stage.id in asked else {}
+    reason = options.get(figure.reason, figure.reason) or "no reason given"
     return Behind(
-        words=words.format(stage=stage.name if stage else ""),
+        words=words.format(stage=stage.name if stage else "", reason=reason),
         count=found[0].n if found else 0,
         rows=[_counted(row) for row in found],
         page=page,
@@ -153,5 +203,5 @@ def _counted(row: Any) -> Counted:
         value=row.value_amount,
         currency=row.value_currency,
         at=row.at,
-        days=None if row.length is None else row.length / 86400,
+        days=in_days(row.length),
     )

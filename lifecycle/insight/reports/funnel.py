@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any, Final
 
 from lifecycle.governance.language.model import StageDef
 from lifecycle.insight.reports.scope import Scope
@@ -53,12 +55,17 @@ class Flow:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why cards were closed: the words, and how many stays in closed stages say so."""
+    """Why cards were closed: the words, and how many stays in closed stages say so.
+
+    `said` is what was kept, an option's key or the words themselves; `stage_key` is the stage's.
+    """
 
     stage: str
     kind: str
     words: str
     count: int
+    stage_key: str
+    said: str
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ class Funnel:
 
 
 # Rank 0 is no place on the path: a card that only stood beside it.
-FURTHEST = """, ranks as (
+FURTHEST: Final = """, ranks as (
     select * from unnest(cast(:stage_ids as bigint[]), cast(:ranks as int[])) as r(stage_id, rank)
 ), cohort as (
     select s.card_id, coalesce(max(r.rank), 0) as furthest
@@ -91,7 +98,9 @@ FURTHEST = """, ranks as (
        and (not bool_or(s.is_undated) or not :has_period)
 )"""
 # An undated stay is in no period, and in the whole it is.
-IN_PERIOD = "{0}.entered_at >= :start and {0}.entered_at < :end and (not {0}.is_undated or not :has_period)"
+IN_PERIOD: Final = (
+    "{0}.entered_at >= :start and {0}.entered_at < :end and (not {0}.is_undated or not :has_period)"
+)
 
 
 def ranks_of(scope: Scope) -> dict[str, list[int]]:
@@ -181,28 +190,39 @@ def _flows(scope: Scope) -> list[Flow]:
     ]
 
 
-def _reasons(scope: Scope) -> list[Reason]:
-    """Count what was answered on closing, or the reason given where nothing is asked."""
-    asked = {
+# What was answered on closing, or the reason given where nothing is asked; `q` is of `ASKED`.
+SAID: Final = "coalesce(s.answers->>q.key, s.entered_reason, '')"
+ASKED: Final = """, asked as (
+    select * from unnest(cast(:asked_ids as bigint[]), cast(:asked_keys as text[])) as q(stage_id, key)
+)"""
+
+
+def asked_on_closing(scope: Scope) -> dict[int, tuple[str, dict[str, str]]]:
+    """Return by closed stage the key of the question that says why, and its options."""
+    return {
         stage.id: question
         for stage in scope.stages
         if stage.kind != "open" and (declared := scope.definition.find_stage(stage.key))
         if (question := _first_question(declared))
     }
+
+
+def asked_as_given(asked: Mapping[int, tuple[str, dict[str, str]]]) -> dict[str, list[Any]]:
+    """Return the parameters of `ASKED`."""
+    return {"asked_ids": list(asked), "asked_keys": [key for key, _ in asked.values()]}
+
+
+def _reasons(scope: Scope) -> list[Reason]:
+    asked = asked_on_closing(scope)
     rows = fetch(
         scope,
-        f""", asked as (
-            select * from unnest(cast(:asked_ids as bigint[]), cast(:asked_keys as text[]))
-                as q(stage_id, key)
-        )
-        select st.id, st.name, st.kind, coalesce(s.answers->>q.key, s.entered_reason, '') as said,
-               count(*) as stays
+        f"""{ASKED}
+        select st.id, st.key, st.name, st.kind, {SAID} as said, count(*) as stays
         from stays s join stages st on st.id = s.stage_id left join asked q on q.stage_id = s.stage_id
         where st.kind <> 'open' and {IN_PERIOD.format("s")}
-        group by 1, 2, 3, 4 order by st.kind, count(*) desc, 4 limit 40""",
+        group by 1, 2, 3, 4, 5 order by st.kind, count(*) desc, 5 limit 40""",
         has_period=scope.has_period,
-        asked_ids=list(asked),
-        asked_keys=[key for key, _ in asked.values()],
+        **asked_as_given(asked),
     )
     return [
         Reason(
@@ -210,6 +230,8 @@ def _reasons(scope: Scope) -> list[Reason]:
             row.kind,
             asked[row.id][1].get(row.said, row.said) if row.id in asked else row.said,
             row.stays,
+            row.key,
+            row.said,
         )
         for row in rows
     ]

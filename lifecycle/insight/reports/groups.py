@@ -11,7 +11,8 @@ from sqlalchemy import select
 
 from lifecycle.core.db import db
 from lifecycle.insight.reports.scope import DIMENSIONS, NONE, Scope
-from lifecycle.insight.reports.stays import fetch
+from lifecycle.insight.reports.stays import fetch, in_days
+from lifecycle.insight.reports.value import first_values
 from lifecycle.insight.reports.velocity import CYCLES_OF_ALL
 from lifecycle.records.people.models import User
 
@@ -25,6 +26,7 @@ class Group:
     """The cohort's cards with one value of a dimension. `value` is for addresses, `name` for people.
 
     `cards` = `open` + `won` + `lost`, by where they stand now; `median_days` from first entry to close.
+    `valued` of them reached first value, half of these within `median_value_days`.
     """
 
     value: str
@@ -34,6 +36,13 @@ class Group:
     won: int
     lost: int
     median_days: float | None
+    valued: int
+    median_value_days: float | None
+
+    @property
+    def month(self) -> date:
+        """The first day of the month, of a group by month."""
+        return date.fromisoformat(f"{self.value}-01")
 
     @property
     def win_rate(self) -> float | None:
@@ -59,10 +68,12 @@ def read_groups(scope: Scope, by: str) -> list[Group]:
         if by == "month"
         else DIMENSIONS[by][1].replace("c.fields", "k.fields")
     )
+    valued, given = first_values(scope)
     rows = fetch(
         scope,
         # One aggregate a card: joining two would be a loop over a loop, whatever the statistics say.
         CYCLES_OF_ALL
+        + valued
         + f""", begun as (
             select e.card_id, min(e.began_at) as began_at,
                    max(extract(epoch from e.ended_at - e.began_at)) filter (
@@ -74,12 +85,15 @@ def read_groups(scope: Scope, by: str) -> list[Group]:
         select {label} as value, count(*) as cards, count(*) filter (where st.kind = 'won') as won,
                count(*) filter (where st.kind = 'lost') as lost,
                percentile_cont(0.5) within group (order by b.length)
-                   filter (where st.kind <> 'open') as median
-        from begun b join chosen c on c.id = b.card_id join cards k on k.id = c.id
+                   filter (where st.kind <> 'open') as median,
+               count(v.length) as valued,
+               percentile_cont(0.5) within group (order by v.length::float) as median_value
+        from begun b left join valued v on v.card_id = b.card_id
+        join chosen c on c.id = b.card_id join cards k on k.id = c.id
         join accounts a on a.id = c.account_id join stages st on st.id = c.stage_id
         group by 1 order by {"1" if by == "month" else "2 desc, 1"} limit {MOST_GROUPS}""",
-        zone=scope.zone.key,
         has_period=scope.has_period,
+        **{"zone": scope.zone.key, **given},
     )
     names = _names([row.value for row in rows]) if by == "owner" else {}
     return [_group(row, names.get(row.value) or scope.value_name(by, row.value or NONE)) for row in rows]
@@ -93,7 +107,9 @@ def _group(row: Any, name: str) -> Group:
         open=row.cards - row.won - row.lost,
         won=row.won,
         lost=row.lost,
-        median_days=None if row.median is None else row.median / 86400,
+        median_days=in_days(row.median),
+        valued=row.valued,
+        median_value_days=in_days(row.median_value),
     )
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
@@ -21,6 +21,8 @@ from lifecycle.records.accounts.countries import country_name
 from lifecycle.records.playbooks.models import Pipeline, Playbook, Stage
 
 LONGEST_VALUE: Final = 200
+MOST_CHOICES: Final = 100
+_FIRST_DAY: Final = date(1900, 1, 1)
 NONE: Final = "-"
 """How an address says that a card has no value in a dimension."""
 
@@ -101,6 +103,40 @@ class Scope:
         parts: dict[str, Any] = {"from": self.first, "to": self.last, **self.narrowed, **changed}
         return urlencode({key: str(value) for key, value in parts.items() if value})
 
+    def month_query(self, month: date, **changed: str | None) -> str:
+        """Return `as_query` for the part of the period that lies in the month that begins on `month`."""
+        last = (month.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
+        first = max(month, self.first) if self.first else month
+        last = min(last, self.last) if self.last else last
+        return self.as_query(**{"from": str(first), "to": str(last), **changed})
+
+    @property
+    def today(self) -> date:
+        """The day it is in `zone`."""
+        return self.at.astimezone(self.zone).date()
+
+    def earlier(self) -> Scope | None:
+        """Return the same question about the period of the same length just before; None without a period."""
+        if self.first is None:
+            return None
+        length = (self.last or self.today) - self.first
+        last = self.first - timedelta(days=1)
+        if length < timedelta() or last - length < _FIRST_DAY:
+            return None
+        return replace(self, first=last - length, last=last)
+
+    def presets(self) -> list[tuple[str, date | None]]:
+        """Return the periods up to today that people ask for most, by name, with their first day."""
+        today = self.today
+        quarter = date(today.year, 3 * ((today.month - 1) // 3) + 1, 1)
+        return [
+            ("Last 30 days", today - timedelta(days=29)),
+            ("Last 90 days", today - timedelta(days=89)),
+            ("This quarter", quarter),
+            ("This year", date(today.year, 1, 1)),
+            ("All time", None),
+        ]
+
     def narrowing(self) -> tuple[str, dict[str, Any]]:
         """Return the SQL condition on cards `c` and accounts `a`, and its parameters."""
         conditions, given = (
@@ -152,21 +188,50 @@ def read_scope(slug: str, args: Mapping[str, str], zone: ZoneInfo) -> Scope:
     )
 
 
-def _value(key: str, text: str) -> str:
-    text = text.replace("\x00", "").strip()[:LONGEST_VALUE]
-    if key != "owner" or text in ("", NONE):
-        return text
+def read_choices(scope: Scope) -> dict[str, list[tuple[str, str]]]:
+    """Return by dimension (but owner) the values that cards of the pipeline have, with their names.
+
+    One query. At most 100 of each, the most frequent; a dimension without values is left out.
+    """
+    keys = [key for key in DIMENSIONS if key != "owner"]
+    columns = ", ".join(f"{DIMENSIONS[key][1]} as {key}" for key in keys)
+    sets = ", ".join(f"({key})" for key in keys)
+    rows = db.session.execute(
+        text(
+            f"select {', '.join(keys)}, count(*) as cards from (select {columns} from cards c "
+            "join accounts a on a.id = c.account_id "
+            "where c.pipeline_id = :pipeline and c.withdrawn_at is null) as found "
+            f"group by grouping sets ({sets}) order by cards desc"
+        ),
+        {"pipeline": scope.pipeline_id},
+    ).all()
+    found: dict[str, list[tuple[str, str]]] = {}
+    for key in keys:
+        values = [value for row in rows if (value := getattr(row, key)) is not None][:MOST_CHOICES]
+        # What is asked for is offered too, however rare.
+        asked = scope.narrowed.get(key)
+        values += [asked] if asked and asked != NONE and asked not in values else []
+        if values:
+            named = sorted((scope.value_name(key, value), value) for value in values)
+            found[key] = [(value, name) for name, value in named]
+    return found
+
+
+def _value(key: str, given: str) -> str:
+    given = given.replace("\x00", "").strip()[:LONGEST_VALUE]
+    if key != "owner" or given in ("", NONE):
+        return given
     try:
-        return str(uuid.UUID(text))
+        return str(uuid.UUID(given))
     except ValueError:
         return ""
 
 
-def _day(text: str, name: str) -> date | None:
-    if not text.strip():
+def _day(given: str, name: str) -> date | None:
+    if not given.strip():
         return None
     try:
-        day = date.fromisoformat(text.strip())
+        day = date.fromisoformat(given.strip())
     except ValueError:
         raise Invalid(f"“{name}” takes a day like 2026-03-31.") from None
     if not 1900 <= day.year <= 9000:

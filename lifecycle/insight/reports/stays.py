@@ -70,3 +70,8 @@ def fetch(scope: Scope, query: str, **parameters: Any) -> Rows:
     )
     given = {"start": start, "end": end, "at": scope.at, **narrowing, **parameters}
     return db.session.execute(text(chosen + _STAYS.lstrip() + query), given).all()
+
+
+def in_days(seconds: float | None) -> float | None:
+    """Return seconds as days; None for None."""
+    return None if seconds is None else seconds / 86400.0

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
 from lifecycle.core.spreadsheets import UTF8_MARK, csv_line
 from lifecycle.insight.reports.funnel import Funnel
+from lifecycle.insight.reports.groups import Group
 from lifecycle.insight.reports.scope import Scope
 from lifecycle.insight.reports.stays import fetch
 from lifecycle.insight.reports.velocity import Velocity
 
 
-def as_data(scope: Scope, found: Funnel | Velocity) -> dict[str, Any]:
-    """Return a report as JSON can hold it; lengths are days, shares 0 to 1, sums decimal strings."""
+def as_data(scope: Scope, found: Funnel | Velocity, cohorts: Sequence[Group] = ()) -> dict[str, Any]:
+    """Return a report as JSON can hold it; lengths are days, shares 0 to 1, sums decimal strings.
+
+    `cohorts` are groups by month of first entry.
+    """
     data: dict[str, Any] = {
         "pipeline": scope.slug,
         "from": scope.first.isoformat() if scope.first else None,
@@ -24,6 +28,7 @@ def as_data(scope: Scope, found: Funnel | Velocity) -> dict[str, Any]:
         "time_zone": scope.zone.key,
         "narrowed": dict(scope.narrowed),
         **asdict(found),
+        **({"cohorts": [_cohort(group) for group in cohorts]} if isinstance(found, Velocity) else {}),
     }
     if isinstance(found, Funnel):
         data["win_rate"] = found.win_rate
@@ -31,6 +36,11 @@ def as_data(scope: Scope, found: Funnel | Velocity) -> dict[str, Any]:
             plain["conversion"] = step.conversion
     plain_data: dict[str, Any] = _plain(data)
     return plain_data
+
+
+def _cohort(group: Group) -> dict[str, Any]:
+    plain = asdict(group)
+    return {"month": plain.pop("value"), **{key: plain[key] for key in plain if key != "name"}}
 
 
 def _plain(value: Any) -> Any:

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Any, Final
 
 from lifecycle.insight.reports.scope import Scope
-from lifecycle.insight.reports.stays import CLOSED_ONCE, CYCLES, fetch
+from lifecycle.insight.reports.stays import CLOSED_ONCE, CYCLES, fetch, in_days
+from lifecycle.insight.reports.value import VALUED, first_values
 
-_DAY: Final = 86400.0
 NO_FIGURE: Final = "\u2013"
 
 # What a stay's length is. Business seconds are those of the stage's calendar, as the engine wrote them.
@@ -61,13 +61,18 @@ class StageTime:
 
 @dataclass(frozen=True)
 class Velocity:
-    """The whole report. The cycles are those that closed in the period."""
+    """The whole report. The cycles are those that closed in the period.
+
+    `value` are the times from first entry to first value of the cards that reached it in the period; None
+    where the playbook does not say what first value is.
+    """
 
     time: str
     which: str
     stages: list[StageTime]
     won: Spread
     lost: Spread
+    value: Spread | None
 
 
 _SPREAD: Final = (
@@ -78,13 +83,12 @@ FINISHED: Final = "s.left_at >= :start and s.left_at < :end and not s.is_undated
 
 
 def read_velocity(scope: Scope, time: str = "calendar", which: str = "each") -> Velocity:
-    """Return the report. Three statements; inside `one_moment` they see one moment.
+    """Return the report. Four statements; inside `one_moment` they see one moment.
 
     Args:
         time: one of TIMES. which: one of STAYS; anything else is the first of each.
     """
-    time = time if time in TIMES else "calendar"
-    which = which if which in STAYS else "each"
+    time, which = known_measure(time, which)
     measured = _measured(scope, time, which)
     standing = {row.stage_id: row for row in fetch(scope, _STANDING)}
     cycles = {row.kind: _spread(row) for row in fetch(scope, _CYCLES)}
@@ -100,33 +104,50 @@ def read_velocity(scope: Scope, time: str = "calendar", which: str = "each") -> 
         ],
         won=cycles.get("won", nothing),
         lost=cycles.get("lost", nothing),
+        value=_value(scope),
     )
 
 
-def _measured(scope: Scope, time: str, which: str) -> dict[int, Any]:
-    length = TIMES[time][1]
-    late = "count(*) filter (where s.sla_due_at < s.left_at)"
+def _value(scope: Scope) -> Spread | None:
+    if scope.definition.first_value is None:
+        return None
+    valued, given = first_values(scope)
+    rows = fetch(scope, f"{valued} select {_SPREAD.format('length')} from valued where {VALUED}", **given)
+    return _spread(rows[0])
+
+
+def known_measure(time: str, which: str) -> tuple[str, str]:
+    """Return one of TIMES and one of STAYS; for what is neither, the first."""
+    return (time if time in TIMES else "calendar", which if which in STAYS else "each")
+
+
+def measured_stays(time: str, which: str) -> str:
+    """Return the SQL of what is measured: card_id, stage_id, at (its end), length in seconds, is_late."""
+    row = (
+        f"s.card_id, s.stage_id, s.left_at as at, ({TIMES[time][1]})::float as length, "
+        "s.sla_due_at < s.left_at as is_late"
+    )
     if which == "each":
-        query = (
-            f"select s.stage_id, {_SPREAD.format(length)}, {late} as late from stays s "
-            f"where {FINISHED} group by 1"
-        )
-    elif which == "total":
+        return f"select {row} from stays s where {FINISHED}"
+    if which == "total":
         # The stays of a card in a stage as one; it is finished when the last of them is.
-        query = f"""select t.stage_id, {_SPREAD.format("t.length")}, count(*) filter (where t.is_late) as late
-            from (select s.card_id, s.stage_id, sum({length}) as length,
-                         bool_or(s.sla_due_at < s.left_at) as is_late
-                  from stays s where not s.is_undated
-                  group by 1, 2
-                  having bool_and(s.left_at is not null)
-                     and max(s.left_at) >= :start and max(s.left_at) < :end) t group by 1"""
-    else:
-        order = "desc" if which == "last" else "asc"
-        query = f"""select s.stage_id, {_SPREAD.format(length)}, {late} as late
-            from (select distinct on (card_id, stage_id) * from stays
-                  order by card_id, stage_id, number {order}) s
-            where {FINISHED} group by 1"""
-    return {row.stage_id: row for row in fetch(scope, " " + query)}
+        return f"""select s.card_id, s.stage_id, max(s.left_at) as at, sum({TIMES[time][1]})::float as length,
+                          bool_or(s.sla_due_at < s.left_at) as is_late
+            from stays s where not s.is_undated
+            group by 1, 2
+            having bool_and(s.left_at is not null) and max(s.left_at) >= :start and max(s.left_at) < :end"""
+    order = "desc" if which == "last" else "asc"
+    return f"""select {row} from (select distinct on (card_id, stage_id) * from stays
+              order by card_id, stage_id, number {order}) s where {FINISHED}"""
+
+
+def _measured(scope: Scope, time: str, which: str) -> dict[int, Any]:
+    rows = fetch(
+        scope,
+        f" select m.stage_id, {_SPREAD.format('m.length')}, count(*) filter (where m.is_late) as late "
+        f"from ({measured_stays(time, which)}) m group by 1",
+    )
+    return {row.stage_id: row for row in rows}
 
 
 _STANDING: Final = """
@@ -171,8 +192,8 @@ def _stage_time(scope: Scope, stage: Any, measured: Any, standing: Any) -> Stage
         late=measured.late if measured else 0,
         now=standing.cards if standing else 0,
         breached=standing.breached if standing else 0,
-        median_age=_days(standing.median_age) if standing else None,
-        oldest_age=_days(standing.oldest_age) if standing else None,
+        median_age=in_days(standing.median_age) if standing else None,
+        oldest_age=in_days(standing.oldest_age) if standing else None,
         undated=standing.undated if standing else 0,
     )
 
@@ -180,11 +201,7 @@ def _stage_time(scope: Scope, stage: Any, measured: Any, standing: Any) -> Stage
 def _spread(row: Any) -> Spread:
     if row is None or not row.n:
         return Spread(0, None, None, None, None)
-    return Spread(row.n, *(_days(value) for value in (row.cuts[0], row.mean, row.cuts[1], row.cuts[2])))
-
-
-def _days(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds / _DAY
+    return Spread(row.n, *(in_days(value) for value in (row.cuts[0], row.mean, row.cuts[1], row.cuts[2])))
 
 
 def in_words(days: float | None) -> str:

@@ -11,15 +11,17 @@ def percent(share: float | None) -> str:
     return NO_FIGURE if share is None else f"{share * 100:.1f} %"
 
 
-def funnel_sentence(found: Funnel) -> str:
-    """Return what matters most in a funnel, in one or two sentences."""
+def funnel_sentence(found: Funnel, before: Funnel | None = None) -> str:
+    """Return what matters most in a funnel, in one or two sentences; `before` is the earlier period."""
     if not found.cohort and not found.won + found.lost:
         return "Nothing began or closed in this period."
     said = []
     if found.win_rate is not None:
-        said.append(
-            f"{percent(found.win_rate)} of what closed was won: {found.won:,} of {found.won + found.lost:,}."
+        closed = (
+            f"{percent(found.win_rate)} of what closed was won: {found.won:,} of {found.won + found.lost:,}"
         )
+        earlier = before.win_rate if before else None
+        said.append(closed + (f" ({percent(earlier)} in the period before)." if earlier is not None else "."))
     losing = max((step for step in found.steps if step.dropped), key=lambda step: step.dropped, default=None)
     if losing:
         said.append(
@@ -30,11 +32,16 @@ def funnel_sentence(found: Funnel) -> str:
     return " ".join(said)
 
 
-def velocity_sentence(found: Velocity) -> str:
-    """Return what matters most in the times, in one or two sentences."""
+def velocity_sentence(found: Velocity, before: Velocity | None = None) -> str:
+    """Return what matters most in the times, in one to three sentences; `before` is the earlier period."""
     said = []
-    if found.won.median is not None:
-        said.append(f"Half of what was won took more than {in_words(found.won.median)}.")
+    if found.value and found.value.median is not None:
+        earlier = before.value.median if before and before.value else None
+        median = in_words(found.value.median)
+        said.append(f"Half of the customers took more than {median} to first value{_before(earlier)}.")
+    elif found.won.median is not None:
+        earlier = before.won.median if before else None
+        said.append(f"Half of what was won took more than {in_words(found.won.median)}{_before(earlier)}.")
     measured = [stage for stage in found.stages if stage.spread.median is not None]
     if measured:
         slowest = max(measured, key=lambda stage: stage.spread.median or 0)
@@ -45,3 +52,7 @@ def velocity_sentence(found: Velocity) -> str:
     if late:
         said.append(f"{late:,} card{' is' if late == 1 else 's are'} past the SLA now.")
     return " ".join(said) or "No stay ended in this period."
+
+
+def _before(median: float | None) -> str:
+    return "" if median is None else f", {in_words(median)} in the period before"

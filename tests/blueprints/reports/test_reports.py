@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import threading
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from click.testing import CliRunner
 from flask import Flask
 
@@ -16,7 +20,7 @@ from lifecycle.core.db import one_moment
 from lifecycle.insight.reports.funnel import read_funnel
 from lifecycle.insight.reports.scope import read_scope
 from tests.factories.browsing import Caller
-from tests.factories.cards import a_card, move
+from tests.factories.cards import a_card, make_account, move
 from tests.factories.people import make_user
 from tests.factories.playbooks import LAB, publish_lab
 from tests.factories.statements import statements
@@ -29,8 +33,8 @@ COSTS = {
     "/command-center/accounts?show=idle": 4,
     "/command-center/cards": 3,
     "/command-center/handoffs": 3,
-    f"/reports/{LAB}?by=source": 10,
-    f"/reports/{LAB}/velocity": 8,
+    f"/reports/{LAB}?by=source": 11,
+    f"/reports/{LAB}/velocity": 10,
     f"/reports/{LAB}/cards?figure=reached&stage=first": 5,
     f"/reports/{LAB}.csv": 6,
     f"/reports/{LAB}/velocity.csv": 6,
@@ -124,10 +128,13 @@ def test_the_command_says_the_same_as_the_page(app: Flask, manager, run) -> None
     move(app, card, "lost", manager, answers={"why": "Price"})
     said = run("funnel", "--pipeline", LAB)
     assert (said["cohort"], said["lost"], said["win_rate"]) == (1, 1, 0.0)
-    assert said["reasons"] == [{"stage": "Lost", "kind": "lost", "words": "Price", "count": 1}]
+    (reason,) = said["reasons"]
+    assert (reason["stage"], reason["kind"], reason["words"], reason["count"]) == ("Lost", "lost", "Price", 1)
     visits = run("visits", "--pipeline", LAB)
     assert [visit["stage"] for visit in visits] == ["first", "lost"]
-    assert run("velocity", "--pipeline", LAB, "--time", "business")["lost"]["count"] == 1
+    times = run("velocity", "--pipeline", LAB, "--time", "business")
+    assert times["lost"]["count"] == 1
+    assert [(cohort["cards"], cohort["lost"]) for cohort in times["cohorts"]] == [(1, 1)]
 
 
 @pytest.fixture
@@ -166,3 +173,51 @@ def _move_elsewhere(app: Flask, card, manager) -> None:
     mover = threading.Thread(target=move, args=(app, card, "second", manager))
     mover.start()
     mover.join()
+
+
+def test_a_report_is_narrowed_by_what_its_cards_have_and_compared_with_the_period_before(
+    app: Flask, manager, caller: Caller
+) -> None:
+    """L10, L11: segment and source are offered as their values occur; two cards began before, one since."""
+    with time_machine.travel(datetime(2026, 3, 2, 10, tzinfo=UTC), tick=False) as clock:
+        for days, segment in ((0, "mobile"), (0, "mobile"), (40, "fibre")):
+            clock.shift(timedelta(days=days))
+            account = make_account(app, segment=segment, fields={"source": "Fair <b>"})
+            move(app, a_card(app, manager, account=account), "done", manager, override=True, reason="Signed")
+    whole = caller.get(f"/reports/{LAB}").text
+    assert re.findall(r'name="(owner|segment|source|country|product)"', whole) == [
+        "owner",
+        "segment",
+        "source",
+    ]
+    assert '<option value="Fair &lt;b&gt;">' in whole
+    assert "in the period before" not in whole
+    narrow = "from=2026-04-01&to=2026-04-30"
+    funnel = caller.get(f"/reports/{LAB}?{narrow}").text
+    assert "2 in the period before" in funnel
+    fibre = caller.get(f"/reports/{LAB}?{narrow}&segment=mobile").text
+    assert "Nothing began or closed in this period." in fibre
+    velocity = caller.get(f"/reports/{LAB}/velocity?{narrow}").text
+    assert "0 min in the period before" in velocity
+    assert "Cohorts, by month of first entry" in velocity
+
+
+@pytest.mark.parametrize("page", ["", "/velocity"])
+def test_every_number_of_a_report_leads_to_as_many_rows(
+    app: Flask, manager, caller: Caller, page: str
+) -> None:
+    """L10, L11: what a page links as a number is the count on the page behind it, months and groups too."""
+    publish_lab(app, STAGES, first_value="{ stage: second }")
+    for n in range(4):
+        card = a_card(app, manager)
+        if n:
+            move(app, card, "second", manager)
+        if n > 1:
+            move(app, card, "lost", manager, answers={"why": "Price & \u201cterms\u201d"})
+    found = caller.get(f"/reports/{LAB}{page}?by=owner&time=business&stays=total").text
+    found += caller.get(f"/reports/{LAB}{page}?by=month&from=2020-01-01").text
+    links = re.findall(r'<a class="figure" href="([^"]+)">([\d,]+)</a>', found)
+    assert len(links) > 15
+    for address, count in links:
+        behind = caller.get(html.unescape(address)).text
+        assert f"{count} in Trials" in behind, address

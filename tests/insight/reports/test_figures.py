@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,13 +16,13 @@ from lifecycle.core.db import one_moment, transaction
 from lifecycle.governance.cards.waiting import start_waiting, stop_waiting
 from lifecycle.governance.moves.outcome import Moved
 from lifecycle.governance.moves.undo import undo_move
-from lifecycle.insight.reports.cards import FIGURES, PAGE, read_behind
+from lifecycle.insight.reports.cards import FIGURES, PAGE, Figure, read_behind
 from lifecycle.insight.reports.funnel import Funnel, read_funnel
-from lifecycle.insight.reports.groups import Month, read_groups, read_trend
+from lifecycle.insight.reports.groups import Group, Month, read_groups, read_trend
 from lifecycle.insight.reports.scope import Scope, read_scope
 from lifecycle.insight.reports.tables import VISIT_COLUMNS, list_visits
-from lifecycle.insight.reports.velocity import TIMES, Velocity, read_velocity
-from tests.factories.cards import KnownCard, a_card, change, move, stage_of
+from lifecycle.insight.reports.velocity import STAYS, TIMES, Spread, Velocity, read_velocity
+from tests.factories.cards import KnownCard, a_card, change, fill, move, stage_of
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import LAB, publish_lab
 
@@ -43,7 +43,7 @@ PERIODS = [
 @pytest.fixture
 def history(app: Flask) -> list[KnownCard]:
     """Forty cards with skips, returns, undone moves, losses, reopenings, zero-length and open stays."""
-    publish_lab(app, STAGES)
+    publish_lab(app, STAGES, first_value="{ stage: third }")
     manager = make_user(app, role="manager")
     dice = random.Random(20260329)
     with time_machine.travel(START, tick=False) as clock:
@@ -151,6 +151,7 @@ def _check_period(app: Flask, period: dict[str, str]) -> None:
                 _check_velocity(read_velocity(scope, time, which), stays, period)
         _check_ages(read_velocity(scope), stays, scope)
         _check_cycles(read_velocity(scope), stays, period)
+        _check_value(read_velocity(scope), read_groups(scope, "month"), stays, period)
         _check_trend(read_trend(scope), stays, period)
         groups = read_groups(scope, "owner")
         assert sum(group.cards for group in groups) == funnel.cohort
@@ -221,6 +222,26 @@ def _check_cycles(found: Velocity, stays: pd.DataFrame, period: dict[str, str]) 
             assert [spread.median, spread.mean, spread.p75, spread.p90] == pytest.approx(expected)
 
 
+def _check_value(found: Velocity, cohorts: list[Group], stays: pd.DataFrame, period: dict[str, str]) -> None:
+    began = stays.groupby("card").entered_at.min()
+    reached = stays[stays.stage == "third"].groupby("card").entered_at.min()
+    lengths = (reached - began.reindex(reached.index)).dt.total_seconds() / 86400
+    chosen = lengths[_within(reached, period)]
+    assert found.value is not None
+    assert found.value.count == len(chosen)
+    if len(chosen):
+        expected = [chosen.median(), chosen.mean(), chosen.quantile(0.75), chosen.quantile(0.9)]
+        value = found.value
+        assert [value.median, value.mean, value.p75, value.p90] == pytest.approx(expected)
+    cohort = began[_within(began, period)]
+    by_month = cohort.groupby(cohort.dt.tz_convert("Europe/London").dt.strftime("%Y-%m"))
+    assert {each.value: each.cards for each in cohorts} == by_month.size().to_dict()
+    for each in cohorts:
+        mine = lengths.reindex(by_month.get_group(each.value).index).dropna()
+        assert each.valued == len(mine)
+        assert each.median_value_days == (pytest.approx(mine.median()) if len(mine) else None)
+
+
 def _check_trend(trend: list[Month], stays: pd.DataFrame, period: dict[str, str]) -> None:
     inside = stays[_within(stays.entered_at, period)]
     assert sum(month.won for month in trend) == (inside.kind == "won").sum()
@@ -232,22 +253,62 @@ def _check_cards(app: Flask, period: dict[str, str]) -> None:
     with app.app_context(), one_moment():
         scope = read_scope(LAB, period, ZONE)
         funnel, velocity = read_funnel(scope), read_velocity(scope)
-        expected = {("cohort", ""): funnel.cohort, ("won", ""): funnel.won, ("lost", ""): funnel.lost}
-        expected |= {("cycles-won", ""): velocity.won.count, ("cycles-lost", ""): velocity.lost.count}
+        expected = {Figure("cohort"): funnel.cohort, Figure("won"): funnel.won, Figure("lost"): funnel.lost}
+        expected |= {Figure("cycles-won"): velocity.won.count, Figure("cycles-lost"): velocity.lost.count}
+        expected |= {Figure("beside"): funnel.elsewhere}
+        assert velocity.value
+        expected |= {Figure("valued"): velocity.value.count}
         for step in funnel.steps:
             counts = zip(
                 ("reached", "went-on", "dropped", "here"),
                 (step.reached, step.went_on, step.dropped, step.here),
                 strict=True,
             )
-            expected |= {(name, step.key): count for name, count in counts}
+            expected |= {Figure(name, step.key): count for name, count in counts}
         for flow in funnel.flows:
-            expected |= {("entered", flow.key): flow.entered, ("left", flow.key): flow.left}
-            expected |= {("now", flow.key): flow.now}
+            expected |= {Figure("entered", flow.key): flow.entered, Figure("left", flow.key): flow.left}
+            expected |= {Figure("now", flow.key): flow.now}
         for place in velocity.stages:
-            expected |= {("stayed", place.key): place.spread.count, ("breached", place.key): place.breached}
-        assert {name for name, _ in expected} == set(FIGURES)
+            expected |= {Figure("breached", place.key): place.breached}
+            expected |= {Figure("undated", place.key): place.undated}
+        for time in TIMES:
+            for which in STAYS:
+                for place in read_velocity(scope, time, which).stages:
+                    expected |= {Figure("stayed", place.key, time, which): place.spread.count}
+                    expected |= {Figure("late", place.key, time, which): place.late}
+        groups = read_groups(scope, "owner")
+        for name in ("cards", "open", "won", "lost", "valued"):
+            figure = Figure("cohort" if name == "cards" else f"cohort-{name}")
+            expected |= {figure: sum(getattr(group, name) for group in groups)}
+        for reason in funnel.reasons:
+            expected |= {Figure("closed-for", reason.stage_key, reason=reason.said): reason.count}
+        assert {figure.name for figure in expected} == set(FIGURES)
         assert sum(expected.values()) > 40
-        for (figure, stage), count in expected.items():
-            behind = read_behind(scope, figure, stage)
-            assert (behind.count, len(behind.rows)) == (count, min(count, PAGE)), (figure, stage)
+        for figure, count in expected.items():
+            behind = read_behind(scope, figure)
+            assert (behind.count, len(behind.rows)) == (count, min(count, PAGE)), figure
+
+
+def test_first_value_by_a_day_counts_whole_days_and_none_that_is_to_come(app: Flask) -> None:
+    """L11: of a card that began late in the evening; a day before the entry is none, tomorrow is not yet."""
+    publish_lab(app, STAGES, first_value="{ field: ready_on }")
+    manager = make_user(app, role="manager")
+    with time_machine.travel(datetime(2026, 5, 1, 22, 30, tzinfo=UTC), tick=False) as clock:
+        cards = [a_card(app, manager) for _ in range(5)]
+        clock.shift(timedelta(days=10))
+        days = ("2026-05-04", "2026-04-01", "2026-05-13", "")
+        for card, day in zip(cards, days, strict=False):
+            fill(app, card, manager, ready_on=day)
+        with app.app_context(), one_moment():
+            scope = read_scope(LAB, {"from": "2026-04-01"}, ZONE)
+            value = read_velocity(scope).value
+            behind = read_behind(scope, Figure("valued"))
+    assert value is not None
+    # In London it was the 1st still, and it is the 11th.
+    assert (value.count, value.median, value.p90) == (2, 1.5, pytest.approx(2.7))
+    assert [row.days for row in behind.rows] == [3, 0]
+    with app.app_context(), one_moment():
+        before = scope.earlier()
+        assert before
+        assert (before.first, before.last) == (date(2026, 2, 19), date(2026, 3, 31))
+        assert read_velocity(before).value == Spread(0, None, None, None, None)
