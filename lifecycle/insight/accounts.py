@@ -48,7 +48,8 @@ class AccountCard:
 class Facts:
     """The fields that published playbooks declare, by key.
 
-    The same key in two playbooks is the first's; of choices, with the options of both.
+    The same key in two playbooks is the first's; of choices, with the options of both. A playbook that says
+    nothing of the account's own segment has it as a text, which gives way to one that lists what there is.
     """
 
     fields: dict[str, FieldDef]
@@ -97,7 +98,7 @@ def read_facts() -> Facts:
 
 def _joined(first: FieldDef, other: FieldDef) -> FieldDef:
     if first.type != other.type:
-        return first
+        return other if other.options and not first.options else first
     known = {option.key for option in first.options}
     more = tuple(option for option in other.options if option.key not in known)
     return replace(first, options=(*first.options, *more)) if more else first

@@ -296,6 +296,8 @@ def test_the_timeline_is_filtered_and_continued(app, ana, visitor):
 
 
 def test_segments_are_those_of_the_playbook(app, visitor):
+    # The lab, which comes first, says nothing of segments.
+    publish_lab(app, "first: {}")
     publish_growth(app)
     make_account(app, name="Nordwind", segment="fixed_wireless")
     make_account(app, name="Südwind", segment="something old")
