@@ -305,7 +305,8 @@ def test_first_value_by_a_day_counts_whole_days_and_none_that_is_to_come(app: Fl
             behind = read_behind(scope, Figure("valued"))
     assert value is not None
     # In London it was the 1st still, and it is the 11th.
-    assert (value.count, value.median, value.p90) == (2, 1.5, pytest.approx(2.7))
+    assert (value.count, value.median) == (2, 1.5)
+    assert value.p90 == pytest.approx(2.7)
     assert [row.days for row in behind.rows] == [3, 0]
     with app.app_context(), one_moment():
         before = scope.earlier()
