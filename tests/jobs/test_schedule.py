@@ -110,7 +110,7 @@ def test_the_sweep_finds_what_was_never_queued(app: Flask) -> None:
 def test_the_sweep_settles_what_a_dead_process_held(app: Flask) -> None:
     owe(app)
     with app.app_context():
-        assert deliver._claim()
+        assert deliver._claim(1)
         assert outbox.sweep() == 0
     with time_machine.travel(now() + deliver.CLAIM_LASTS + timedelta(seconds=1)), app.app_context():
         assert outbox.sweep() == 1

@@ -22,6 +22,7 @@ from markupsafe import escape
 from lifecycle.core.clock import CLOCKS_DIFFER, now
 from lifecycle.core.db import db, transaction
 from lifecycle.core.killpoint import reach
+from lifecycle.core.living import is_living, living
 from lifecycle.records.mailer import Connection, Message, Refused, Unreachable, Unsure, mail
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.outbox.sealed import fill_in
@@ -36,7 +37,8 @@ DELAYS = (
     timedelta(hours=1),
     timedelta(hours=6),
 )
-# Older than this, whoever held the message is gone. Handing over takes a minute at most (see `mailer.py`).
+# Older than this, whoever held the message is gone, unless the database knows that they live: a clock may
+# have leapt forward. Handing over takes a minute at most (see `mailer.py`).
 CLAIM_LASTS = timedelta(seconds=30)
 HAND_OVER_LASTS = timedelta(seconds=100)
 # The minute of undo; nothing else holds a message by time (what a person holds has `held_by`).
@@ -71,12 +73,12 @@ def deliver_due(
     """
     ends_at = time.monotonic() + for_seconds
     sent = 0
-    with ExitStack() as connections:
+    with living() as deliverer, ExitStack() as connections:
         connection: Connection | None = None
         while not should_stop():
             if time.monotonic() > ends_at:
                 return sent, True
-            claimed = _claim()
+            claimed = _claim(deliverer)
             if claimed is None:
                 return sent, False
             try:
@@ -104,6 +106,8 @@ def count_due() -> int:
 def settle_abandoned() -> int:
     """Settle messages whose deliverer died; return how many. Needs an open transaction.
 
+    Whoever lives is left alone, however long it seems to have taken.
+
     What a clock has stamped that was set back since is given its time anew first. Then, claimed only: tried
     again. Being handed over: sent again once under the same Message-ID where the message allows it, else
     `unconfirmed` and left to a person.
@@ -122,12 +126,13 @@ def settle_abandoned() -> int:
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
     ).all()
-    for message in abandoned:
+    alone = [message for message in abandoned if not (message.claimed_by and is_living(message.claimed_by))]
+    for message in alone:
         if message.state == "handing_over":
             _become_unsure(message, "Whoever sent it ended before the answer came.")
         else:
             _become_due_again(message, "Whoever was about to send it ended.", at_once=message.attempts <= 2)
-    return len(abandoned)
+    return len(alone)
 
 
 def _allow_for_a_clock_set_back() -> None:
@@ -160,7 +165,7 @@ def _waits_for_us() -> tuple[sa.ColumnElement[bool], ...]:
     )
 
 
-def _claim() -> _Claimed | None:
+def _claim(deliverer: int) -> _Claimed | None:
     with transaction():
         row = db.session.scalar(
             sa.select(OutboxMessage)
@@ -174,6 +179,7 @@ def _claim() -> _Claimed | None:
             return None
         row.state = "claimed"
         row.claimed_at = now()
+        row.claimed_by = deliverer
         row.attempts += 1
     return _Claimed(row.id, row.attempts, _as_mail(row))
 

@@ -72,6 +72,24 @@ def test_killed_before_the_answer_it_is_unconfirmed_or_sent_once_more_under_the_
 
 
 @pytest.mark.slow
+def test_r4_a_clock_that_leaps_forward_takes_nothing_from_a_deliverer_who_lives(
+    app: Flask, settings: Settings, smtp_sink: SmtpSink
+) -> None:
+    """Nothing is sent twice: in the middle of a hand-over the sweeper's clock is an hour ahead."""
+    owe(app, resend_if_unsure=True)
+    smtp_sink.delay = 2.0
+    with deliverer(settings) as slow:
+        slow.begin()
+        wait_until(lambda: smtp_sink.arrived == 1)
+        with time_machine.travel(now() + timedelta(hours=1)):
+            assert settle(app) == 0
+            assert deliver_all(app) == 0
+        assert slow.sent() == 1
+    assert states(app) == ["sent"]
+    assert len(smtp_sink.received) == 1
+
+
+@pytest.mark.slow
 @pytest.mark.race
 def test_two_deliverers_send_two_hundred_messages_once_each(
     app: Flask, settings: Settings, smtp_sink: SmtpSink

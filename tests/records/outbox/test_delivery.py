@@ -205,7 +205,7 @@ def test_an_answer_that_never_comes_leaves_it_unsure(
     smtp_sink.delay = 1.0
     owe(app, resend_if_unsure=may_resend)
     with app.app_context():
-        claimed = deliver._claim()
+        claimed = deliver._claim(1)
         assert claimed
         with mailer.mail.connect() as connection, pytest.raises(mailer.Unsure) as lost:
             deliver._hand_over(claimed, connection)
@@ -225,7 +225,7 @@ def test_an_answer_that_never_comes_leaves_it_unsure(
 def test_whoever_lost_a_message_to_another_does_not_send_it(app: Flask, smtp_sink: SmtpSink) -> None:
     owe(app)
     with app.app_context():
-        slow = deliver._claim()
+        slow = deliver._claim(1)
         assert slow
     with time_machine.travel(now() + deliver.CLAIM_LASTS + timedelta(seconds=1)):
         with app.app_context(), transaction():
