@@ -6,7 +6,7 @@ Stored forms are those of `FieldDef`: numbers as decimal strings, dates as ISO t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -16,7 +16,7 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from lifecycle.core.text import many_lines, one_line
-from lifecycle.governance.language.model import FieldDef, Option, Question
+from lifecycle.governance.language.model import ADDRESS_PARTS, OPTIONAL_PARTS, FieldDef, Option, Question
 
 SHORT_TEXT = 500
 LONG_TEXT = 20_000
@@ -26,24 +26,36 @@ class ValueRefused(ValueError):
     """What was typed cannot be the value of this field; the sentence says what would be right."""
 
 
+class PartsRefused(ValueRefused):
+    """Parts of an address, or cells of a table, cannot be; `parts` are sentences by `street` or `3-price`."""
+
+    def __init__(self, parts: Mapping[str, str]) -> None:
+        super().__init__(" ".join(parts.values()))
+        self.parts = dict(parts)
+
+
 def read_value(definition: FieldDef | Question, typed: Any) -> Any:
     """Return the stored form of what somebody typed; None for nothing.
 
     Args:
-        typed: text, or a list of option keys for `choices`.
+        typed: text, or a list of option keys for `choices`; of forms a dictionary of texts for an `address`,
+            a list of dictionaries by column for a `table`, a list of {"id", "name"} for a `file`.
 
     Raises:
         ValueRefused: with a sentence that names what would be right.
     """
     if isinstance(typed, str):
         typed = clean_text(typed, keep_lines=definition.type == "long_text")
-    if typed in ("", None, []):
+    if typed in ("", None, [], {}):
         return None
-    if isinstance(typed, list) and definition.type != "choices":
+    if isinstance(definition, Question) and definition.type in _OF_PARTS:
+        return _OF_PARTS[definition.type](definition, typed)
+    if isinstance(typed, list | dict) and definition.type != "choices":
         raise ValueRefused(f"{definition.name} takes one value, not {len(typed)}.")
     value = _READERS[definition.type](definition, typed)
+    _check_size(definition, value)
     if isinstance(definition, FieldDef):
-        _check_bounds(definition, value)
+        _check_pattern(definition, value)
     return value
 
 
@@ -66,7 +78,99 @@ def show_value(definition: FieldDef | Question, value: Any, currency: str | None
         return f"{Decimal(str(value)):,.2f}" + (f" {currency}" if currency else "")
     if definition.type == "percent":
         return f"{Decimal(str(value)).normalize():f} %"
+    if isinstance(definition, Question) and definition.type in _OF_PARTS:
+        return _show_parts(definition, value)
     return str(value)
+
+
+def _show_parts(definition: Question, value: Any) -> str:
+    if definition.type == "address":
+        return "\n".join(str(value[part]) for part in ADDRESS_PARTS if value.get(part))
+    if definition.type == "file":
+        return ", ".join(str(item["name"]) for item in value)
+    return "\n".join(_show_row(definition.columns, row) for row in value)
+
+
+def _show_row(columns: Sequence[Question], row: Mapping[str, Any]) -> str:
+    shown = ((column.name, show_value(column, row.get(column.key))) for column in columns)
+    return "; ".join(f"{name}: {text}" for name, text in shown if text)
+
+
+def _read_address(definition: Question, typed: Any) -> dict[str, str] | None:
+    given = typed if isinstance(typed, dict) else {"street": str(typed)}
+    value: dict[str, str] = {}
+    for part in ADDRESS_PARTS:
+        if text := clean_text(str(given.get(part) or "")):
+            value[part] = text
+    if not value:
+        return None
+    errors = {
+        part: f"{definition.name}: {ADDRESS_PARTS[part]} may have {SHORT_TEXT} characters."
+        for part, text in value.items()
+        if len(text) > SHORT_TEXT
+    }
+    for part, name in ADDRESS_PARTS.items():
+        if part not in value and part not in OPTIONAL_PARTS:
+            errors[part] = f"{definition.name}: {name} is missing."
+    if errors:
+        raise PartsRefused(errors)
+    return value
+
+
+def _read_table(definition: Question, typed: Any) -> list[dict[str, Any]] | None:
+    rows = (
+        [row for row in typed if isinstance(row, dict) and any(row.values())]
+        if isinstance(typed, list)
+        else []
+    )
+    if len(rows) > definition.most_rows:
+        raise ValueRefused(f"{definition.name} takes {definition.most_rows} rows; this has {len(rows)}.")
+    errors: dict[str, str] = {}
+    values = [_read_row(definition, number, row, errors) for number, row in enumerate(rows)]
+    if errors:
+        raise PartsRefused(errors)
+    return values or None
+
+
+def filled_rows(typed: Any) -> list[dict[str, Any]]:
+    """Return the rows of a table in which something was typed."""
+    given = typed if isinstance(typed, list) else []
+    return [row for row in given if isinstance(row, dict) and any(row.values())]
+
+
+def _read_row(
+    definition: Question, number: int, row: Mapping[str, Any], errors: dict[str, str]
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for column in definition.columns:
+        place = f"{definition.name}, row {number + 1}"
+        try:
+            value = read_value(column, row.get(column.key))
+        except ValueRefused as refusal:
+            errors[f"{number}-{column.key}"] = f"{place}: {refusal}"
+            continue
+        if value is not None:
+            values[column.key] = value
+        elif column.required:
+            errors[f"{number}-{column.key}"] = f"{place}: {column.name} is missing."
+    return values
+
+
+def _read_files(_definition: Question, typed: Any) -> list[dict[str, str]] | None:
+    # Which files there are is decided where they are taken in; nothing that is typed adds one.
+    kept = (
+        [{"id": str(item["id"]), "name": str(item["name"])} for item in typed]
+        if isinstance(typed, list)
+        else []
+    )
+    return kept or None
+
+
+_OF_PARTS: dict[str, Callable[[Question, Any], Any]] = {
+    "address": _read_address,
+    "table": _read_table,
+    "file": _read_files,
+}
 
 
 def _read_text(definition: FieldDef | Question, typed: Any) -> str:
@@ -176,11 +280,14 @@ _READERS: dict[str, Callable[[FieldDef | Question, Any], Any]] = {
 _NUMBERS = frozenset({"integer", "number", "money", "percent"})
 
 
-def _check_bounds(definition: FieldDef, value: Any) -> None:
+def _check_pattern(definition: FieldDef, value: Any) -> None:
     if definition.pattern and not re.fullmatch(definition.pattern, str(value)):
         raise ValueRefused(
             f"{definition.name}: {definition.pattern_says or 'this does not have the right form'}."
         )
+
+
+def _check_size(definition: FieldDef | Question, value: Any) -> None:
     if definition.minimum is None and definition.maximum is None:
         return
     is_number = definition.type in _NUMBERS

@@ -182,6 +182,55 @@ class QuestionDocument(Written):
     saves: Key | None = None
 
 
+class FormQuestionDocument(QuestionDocument):
+    """A question of a form: what a move may ask, and more types, conditions and a first filling."""
+
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
+    when: Condition | None = None
+    required_when: Condition | None = None
+    prefill: Words | None = None
+    columns: Ordered[QuestionDocument] = {}
+    rows: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+class SectionDocument(Written):
+    """Questions that belong together."""
+
+    name: Name | None = None
+    help: Text = ""
+    when: Condition | None = None
+    asks: Annotated[Ordered[FormQuestionDocument], Field(min_length=1)]
+
+
+class FormPageDocument(Written):
+    """A page of a form. Questions under `asks` stand before its sections."""
+
+    name: Name | None = None
+    intro: Text = ""
+    when: Condition | None = None
+    asks: Ordered[FormQuestionDocument] = {}
+    sections: Ordered[SectionDocument] = {}
+
+
+class ScoreReasonDocument(Written):
+    """What adds points to a score."""
+
+    points: Annotated[int, Field(ge=1, le=100)]
+    when: Condition
+    says: Text
+
+
+class ScoreDocument(Written):
+    """A score computed from the answers."""
+
+    name: Name | None = None
+    saves: Key | None = None
+    medium: Annotated[int, Field(ge=1)] = 3
+    high: Annotated[int, Field(ge=1)] = 6
+    reasons: Annotated[list[ScoreReasonDocument], Field(min_length=1, max_length=100)]
+
+
 class CheckDocument(Written):
     """A check: one keyword of a check type with what it needs, and what every check may say."""
 
@@ -450,6 +499,8 @@ class ClientRequestDocument(Written):
     shows: Several[Key] = []
     documents: Several[Key] = []
     asks: Ordered[QuestionDocument] = {}
+    pages: Ordered[FormPageDocument] = {}
+    scores: Ordered[ScoreDocument] = {}
     attach: AttachDocument | None = None
     consent: Text = ""
     button: Name | None = None

@@ -33,6 +33,16 @@ FieldType = Literal[
     "phone",
     "url",
 ]
+QuestionType = FieldType | Literal["address", "file", "table"]
+"""What a question of a form may be besides: an address, files, or a table of simple questions."""
+ADDRESS_PARTS: Final[dict[str, str]] = {
+    "street": "Street and number",
+    "postcode": "Postal code",
+    "town": "Town",
+    "region": "Region or state",
+    "country": "Country",
+}
+OPTIONAL_PARTS: Final = frozenset({"postcode", "region"})
 FieldOwner = Literal["card", "account"]
 StageKind = Literal["open", "won", "lost"]
 EdgeKind = Literal[
@@ -97,15 +107,29 @@ class FieldDef:
 
 @dataclass(frozen=True)
 class Question:
-    """What a move asks. The answer is kept with the stage visit, and in field `saves` of the card if set."""
+    """What a move or a request to the client asks, kept in field `saves` of the card too if set.
+
+    The rest belongs to the questions of forms: one is asked only if `when` holds, and must be answered if
+    `required`, or if `required_when` holds; `prefill` names what it is filled with at first. A `table` has
+    simple questions as `columns` and at most `most_rows` rows. How a value is kept: an `address` as a
+    dictionary of ADDRESS_PARTS, a `table` as a list of dictionaries by column, a `file` as a list of
+    {"id", "name"}, every other type as in `FieldDef`.
+    """
 
     key: str
     name: str
-    type: FieldType = "text"
+    type: QuestionType = "text"
     options: tuple[Option, ...] = ()
     required: bool = True
     help: str = ""
     saves: str | None = None
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
+    when: Expression | None = None
+    required_when: Expression | None = None
+    prefill: str | None = None
+    columns: tuple[Question, ...] = ()
+    most_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -244,11 +268,64 @@ class MessageDef:
 
 
 @dataclass(frozen=True)
+class SectionDef:
+    """Questions of a form that belong together; without a name they stand at the head of their page."""
+
+    key: str
+    name: str
+    questions: tuple[Question, ...]
+    help: str = ""
+    when: Expression | None = None
+
+
+@dataclass(frozen=True)
+class FormPageDef:
+    """A page of a form."""
+
+    key: str
+    name: str
+    sections: tuple[SectionDef, ...]
+    intro: str = ""
+    when: Expression | None = None
+
+    @cached_property
+    def questions(self) -> tuple[Question, ...]:
+        """Every question of the page, in order."""
+        return tuple(question for section in self.sections for question in section.questions)
+
+
+@dataclass(frozen=True)
+class ScoreReason:
+    """What adds points to a score if `when` holds, and the words for it."""
+
+    points: int
+    when: Expression
+    says: str
+
+
+@dataclass(frozen=True)
+class ScoreDef:
+    """A score computed from what was submitted; medium and high from so many points on.
+
+    `saves` is an integer field of the card that takes the points.
+    """
+
+    key: str
+    name: str
+    reasons: tuple[ScoreReason, ...]
+    medium: int
+    high: int
+    saves: str | None = None
+
+
+@dataclass(frozen=True)
 class ClientRequestDef:
     """A request to a client: what they are shown, asked and may attach, and the mail that brings it.
 
     `shows` are fields and `documents` evidences of the card; what was shown is kept with the answer.
     `attach` is the evidence that uploads count as, None when nothing can be sent along.
+
+    A request with `pages` is a form (E19): `asks` are then the questions of all its pages.
     """
 
     key: str
@@ -264,6 +341,17 @@ class ClientRequestDef:
     consent: str = ""
     button: str = ""
     reminder: str | None = None
+    pages: tuple[FormPageDef, ...] = ()
+    scores: tuple[ScoreDef, ...] = ()
+
+    @cached_property
+    def page_of(self) -> Mapping[str, str]:
+        """The key of the page by that of a question."""
+        return {question.key: page.key for page in self.pages for question in page.questions}
+
+    def page(self, key: str) -> FormPageDef | None:
+        """Return a page by its key."""
+        return next((page for page in self.pages if page.key == key), None)
 
 
 @dataclass(frozen=True)

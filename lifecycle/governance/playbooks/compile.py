@@ -46,6 +46,7 @@ from lifecycle.governance.playbooks.fields import (
     options_of,
     words_of,
 )
+from lifecycle.governance.playbooks.forms import FormCompiler, all_questions
 from lifecycle.governance.playbooks.load import Loaded, Places
 from lifecycle.governance.playbooks.references import Findings, Names, roles_of
 from lifecycle.governance.playbooks.rules import compile_rules, rules_of_stages
@@ -104,7 +105,7 @@ def _compiled(content: Content, findings: Findings, types: CheckTypes) -> Playbo
     places = _places(fields)
     messages = {key: _message(key, each, places, findings) for key, each in content.messages.items()}
     requests = {
-        key: _client_request(key, each, QuestionCompiler(fields, lists, findings), places, names)
+        key: _client_request(key, each, fields, QuestionCompiler(fields, lists, findings), places, names)
         for key, each in content.client_requests.items()
     }
     rules = (*rules_of_stages(pipelines), *compile_rules(content.rules, pipelines, fields, names))
@@ -260,7 +261,12 @@ def _message(key: str, written: MessageDocument, places: Sequence[str], findings
 
 
 def _client_request(
-    key: str, written: ClientRequestDocument, questions: QuestionCompiler, places: Sequence[str], names: Names
+    key: str,
+    written: ClientRequestDocument,
+    fields: Mapping[str, FieldDef],
+    questions: QuestionCompiler,
+    places: Sequence[str],
+    names: Names,
 ) -> ClientRequestDef:
     path = ("client_requests", key)
     for kind, part, named in (
@@ -276,9 +282,14 @@ def _client_request(
         names.expect("evidence", attach.evidence, (*path, "attach", "evidence"))
     for mistake in mistakes_in(written.intro, [each for each in places if not each.startswith("request.")]):
         names.findings.note((*path, "intro"), mistake.sentence, mistake.remedy)
-    if written.answer == "submit" and not (written.asks or attach):
+    if written.answer == "submit" and not (written.asks or written.pages or attach):
         sentence = "the client has nothing to submit"
         names.findings.note(path, sentence, "add 'asks:' or 'attach:', or write 'answer: accept'", key=True)
+    if written.pages and (written.asks or written.answer != "submit"):
+        sentence = "a form with pages is submitted, and asks on its pages only"
+        names.findings.note((*path, "pages"), sentence, "write 'answer: submit' and move 'asks' to a page")
+    form = FormCompiler(questions, names, fields)
+    pages = form.pages(written.pages, (*path, "pages"))
     return ClientRequestDef(
         key=key,
         name=written.name,
@@ -287,12 +298,14 @@ def _client_request(
         intro=written.intro,
         shows=tuple(written.shows),
         documents=tuple(written.documents),
-        asks=questions.compiled(written.asks, (*path, "asks")),
+        asks=all_questions(pages) or questions.compiled(written.asks, (*path, "asks")),
         attach=attach.evidence if attach else None,
         must_attach=attach.required if attach else False,
         consent=written.consent,
         button=written.button or "",
         reminder=written.reminder,
+        pages=pages,
+        scores=form.scores(written.scores, (*path, "scores")),
     )
 
 

@@ -7,7 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, get_args
 
-from lifecycle.governance.language.document import FieldDocument, Options, QuestionDocument
+from lifecycle.governance.language.document import (
+    FieldDocument,
+    FormQuestionDocument,
+    Options,
+    QuestionDocument,
+)
 from lifecycle.governance.language.errors import Path, nearest, shown
 from lifecycle.governance.language.model import (
     ACCOUNT_COLUMNS,
@@ -72,7 +77,8 @@ def compile_field(key: str, written: FieldDocument, lists: Lists, findings: Find
     kind, options = _kind_and_options(written, lists, findings, path)
     if written.of == "account" and key in ACCOUNT_COLUMNS and kind not in ("text", "choice"):
         findings.note(path, f"'{key}' of an account is a text or a choice", "write 'type: choice'")
-    _check_bounds(written, kind, findings, path)
+    check_bounds(written, kind, findings, path)
+    _check_pattern(written, kind, findings, path)
     return FieldDef(
         key=key,
         name=written.name or words_of(key),
@@ -126,12 +132,18 @@ def _kind_and_options(
     return kind, options
 
 
-def _check_bounds(written: FieldDocument, kind: FieldType, findings: Findings, path: Path) -> None:
+def check_bounds(
+    written: FieldDocument | FormQuestionDocument, kind: str, findings: Findings, path: Path
+) -> None:
+    """Note bounds that make no sense."""
     low, high = written.minimum, written.maximum
     if kind not in _BOUNDED and (low is not None or high is not None):
         findings.note(path, f"a field of type {kind} has no minimum or maximum", "leave them out")
     if low is not None and high is not None and low > high:
         findings.note((*path, "maximum"), f"the maximum {high} is below the minimum {low}")
+
+
+def _check_pattern(written: FieldDocument, kind: FieldType, findings: Findings, path: Path) -> None:
     if written.pattern is None:
         return
     if kind not in _MATCHED:
@@ -162,9 +174,10 @@ class QuestionCompiler:
 
     def compiled(self, asks: Mapping[str, QuestionDocument], path: Path) -> tuple[Question, ...]:
         """Return the questions in order; one that saves to a field takes type and options from it."""
-        return tuple(self._one(key, written, (*path, key)) for key, written in asks.items())
+        return tuple(self.one(key, written, (*path, key)) for key, written in asks.items())
 
-    def _one(self, key: str, written: QuestionDocument, path: Path) -> Question:
+    def one(self, key: str, written: QuestionDocument, path: Path) -> Question:
+        """Return one question."""
         saves = written.saves or self._field_meant(key, written)
         if saves is not None:
             return self._of_field(key, written, saves, path)

@@ -86,6 +86,13 @@ class Names:
         """Return the same for conditions of rules, which may speak of the event that set them off."""
         return Names(self.findings, self.known, {**self.declared, "event": EVENT_NAMES})
 
+    def with_answers(self, asked: Mapping[str, Declared]) -> Names:
+        """Return the same for conditions of a form: what was asked before, the card, its account, and now."""
+        declared = {
+            name: each for name, each in self.declared.items() if name not in ("evidence", "requests")
+        }
+        return Names(self.findings, self.known, {**declared, "answers": dict(asked)})
+
     def expect(self, kind: str, name: str | None, path: Path) -> bool:
         """Say whether there is such a thing; note it if not. None, nothing named, is as good as there."""
         known = self.known.get(kind, [])
