@@ -33,6 +33,8 @@ _APPEND_ONLY = frozenset(
         "approval_decisions",
         "files",
         "file_contents",
+        "request_submissions",
+        "request_reviews",
     }
 )
 _DELETABLE = frozenset(

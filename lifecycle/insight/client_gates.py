@@ -19,6 +19,7 @@ from lifecycle.governance.gates.checks.client import is_changed
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.insight.ages import age_conditions
 from lifecycle.insight.boards.view import short_span
+from lifecycle.insight.submitted_forms import SubmittedForm, read_submitted_form
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card
 from lifecycle.records.outbox.models import OutboxMessage
@@ -214,6 +215,7 @@ class GatePage:
     messages: Sequence[OutboxMessage]
     meetings: Sequence[Meeting]
     given: list[tuple[str, str]]
+    form: SubmittedForm | None
     decided_by: str
     is_changed: bool
     is_late: bool
@@ -253,7 +255,7 @@ class GatePage:
 
 
 def read_client_gate(request_id: uuid.UUID) -> GatePage:
-    """Return the page of a request. About ten queries. Raises NotFound."""
+    """Return the page of a request. About a dozen queries. Raises NotFound."""
     request = db.session.get(ClientRequest, request_id, populate_existing=True)
     if request is None:
         raise NotFound("There is no such request to a client.")
@@ -283,6 +285,7 @@ def read_client_gate(request_id: uuid.UUID) -> GatePage:
         .order_by(Contact.name)
     ).all()
     decider = db.session.get(User, request.decided_by) if request.decided_by else None
+    form = read_submitted_form(subject, request)
     letters = (each for each in messages if not (each.cause or "").startswith(_REMINDER))
     latest = next((letter.state for letter in letters), None)
     return GatePage(
@@ -300,7 +303,8 @@ def read_client_gate(request_id: uuid.UUID) -> GatePage:
         reminders=reminders,
         messages=messages,
         meetings=meetings,
-        given=_given(subject, request),
+        given=[] if form else _given(subject, request),
+        form=form,
         decided_by=decider.name if decider else "",
         is_changed=request.status in ("submitted", "accepted") and is_changed(subject, request),
         is_late=request.status in WAITING_STATUSES and request.closed_at is None and request.due_at < now(),

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lifecycle.core.db import db
 from lifecycle.governance.cards.subjects import get_subject
-from lifecycle.governance.fields.values import show_value
 from lifecycle.governance.gates.subject import Subject
-from lifecycle.governance.language.model import ClientRequestDef, PhaseDef, Question
+from lifecycle.governance.language.model import (
+    ClientRequestDef,
+    FormPageDef,
+    PhaseDef,
+    Question,
+    SectionDef,
+)
 from lifecycle.governance.requests.answer import Opened
 from lifecycle.governance.requests.ask import get_definition
+from lifecycle.governance.requests.form import AskedPage, AskedQuestion, AskedSection, FormState, read_form
+from lifecycle.insight.answers import show_answer
 from lifecycle.records.people.models import User
+from lifecycle.work.client_requests.models import WAITING_STATUSES
+
+MEND: Final = "-mend"
+"""The key of the page of what to mend; no page of a playbook can have it."""
 
 
 @dataclass(frozen=True)
@@ -26,24 +38,91 @@ class ClientPage:
     phase: PhaseDef | None
     next_phase: PhaseDef | None
     steps: int
+    form: FormState | None = None
+
+    @property
+    def may_act(self) -> bool:
+        """Whether the client must act."""
+        return self.opened.request.status in WAITING_STATUSES
+
+    @property
+    def pages(self) -> frozenset[str] | None:
+        """The pages of the form that this link opens; None for all, and for sending it."""
+        return frozenset(self.opened.link.pages) if self.opened.link.pages is not None else None
+
+    @property
+    def shown_pages(self) -> list[AskedPage]:
+        """The pages of the form that this link opens and that are asked."""
+        asked = self.form.asked_pages if self.form else []
+        return [page for page in asked if self.pages is None or page.page.key in self.pages]
+
+    @property
+    def to_mend(self) -> AskedPage | None:
+        """The questions that staff have written to, as a page by themselves; None if there are none."""
+        comments = self.opened.request.comments
+        if self.form is None or self.opened.request.status != "returned":
+            return None
+        found = [each for page in self.shown_pages for each in page.asked if each.question.key in comments]
+        if not found:
+            return None
+        section = SectionDef(MEND, "", tuple(each.question for each in found))
+        return AskedPage(
+            FormPageDef(MEND, "What to mend", (section,)), 1, [AskedSection(section, True, found)]
+        )
+
+    def find(self, key: str) -> AskedPage | None:
+        """Return a page that this link opens, by its key; MEND is the page of what to mend."""
+        if key == MEND:
+            return self.to_mend
+        return next((page for page in self.shown_pages if page.page.key == key), None)
+
+    def after(self, key: str) -> AskedPage | None:
+        """Return the page after one; None after the last, and after what was to mend."""
+        keys = [page.page.key for page in self.shown_pages]
+        place = keys.index(key) + 1 if key in keys else len(keys)
+        return self.shown_pages[place] if place < len(keys) else None
+
+    @property
+    def next_page(self) -> AskedPage | None:
+        """Where to go on: what is to be mended, else the first page with something left to do."""
+        return self.to_mend or next((page for page in self.shown_pages if page.state != "done"), None)
 
     @property
     def questions(self) -> tuple[Question, ...]:
-        """What they are asked to fill in."""
-        return self.definition.asks
+        """What they are asked to fill in, as far as this link opens it."""
+        pages = self.pages
+        return tuple(
+            question
+            for question in self.definition.asks
+            if pages is None or self.definition.page_of.get(question.key) in pages
+        )
+
+    def opens_file(self, file_id: uuid.UUID) -> bool:
+        """Say whether a file is one that the request shows to its client, or that they sent."""
+        request = self.opened.request
+        sent = request.files
+        if self.pages is not None:
+            uploads = (question.key for question in self.questions if question.type == "file")
+            sent = [item for key in uploads for item in request.answers.get(key) or []]
+        shown = {item.get("file") for item in request.documents} | {item.get("id") for item in sent}
+        return str(file_id) in shown
 
     @property
     def vendor(self) -> str:
         """Who asks: the playbook's name stands for the vendor."""
         return self.subject.playbook.name
 
+    def show(self, asked: AskedQuestion) -> str:
+        """Return an answer of the form as people read it."""
+        return show_answer(asked.question, asked.value)
+
     def given(self) -> list[tuple[str, str]]:
         """Return what they answered, as (question, answer), for reading again."""
         answers: dict[str, Any] = self.opened.request.answers
         return [
-            (question.name, show_value(question, answers[question.key]))
+            (question.name, show_answer(question, answers[question.key]))
             for question in self.questions
-            if question.key in answers
+            if answers.get(question.key) not in (None, "", [], {})
         ]
 
 
@@ -56,13 +135,15 @@ def read_client_page(opened: Opened) -> ClientPage:
     subject = get_subject(opened.request.card_id)
     phases = list(subject.playbook.phases.values())
     phase = subject.playbook.phase_of(subject.stage)
+    definition = get_definition(subject, opened.request)
     following = next((each for each in phases if phase and each.number == phase.number + 1), None)
     return ClientPage(
         opened=opened,
         subject=subject,
-        definition=get_definition(subject, opened.request),
+        definition=definition,
         owner=db.session.get(User, subject.card.owner_id),
         phase=phase,
         next_phase=following,
         steps=len(phases),
+        form=read_form(definition, subject, opened.request.answers) if definition.pages else None,
     )

@@ -89,7 +89,12 @@ def create_return(request_id: uuid.UUID) -> ResponseReturnValue:
     """Return what was submitted, saying what to mend."""
 
     def send_back(subject: Subject, actor: Actor, wanted: uuid.UUID) -> None:
-        decide.return_submission(subject, actor, wanted, request.form.get("reason", ""))
+        comments = {
+            name.removeprefix("comment-"): text
+            for name, text in request.form.items()
+            if name.startswith("comment-")
+        }
+        decide.return_submission(subject, actor, wanted, request.form.get("reason", ""), comments)
 
     return _act(request_id, send_back, "Returned to the client.")
 

@@ -11,38 +11,21 @@ from collections.abc import Callable
 from io import BytesIO
 from typing import Any
 
-from flask import (
-    Response,
-    current_app,
-    flash,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    send_file,
-    url_for,
-)
+from flask import Response, flash, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.client_pages import client_pages
+from lifecycle.blueprints.client_pages.forms import show_review_of
+from lifecycle.blueprints.client_pages.serving import answered, by_token, gone, keep_uploads, with_own
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid, NotFound, Refusal
-from lifecycle.core.tokens import hash_token
 from lifecycle.extensions import limiter
 from lifecycle.governance.requests import answer, renew
 from lifecycle.governance.requests.answer import Answering, answering, find_opened
 from lifecycle.insight.client_page import ClientPage, read_client_page
-from lifecycle.records.files.models import StoredFile
-from lifecycle.records.files.store import keep_file, read_file
+from lifecycle.records.files.store import read_file
 from lifecycle.web.access import public
 from lifecycle.web.inputs import build_form, typed_values
-
-_OWN = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
-
-
-def _by_token() -> str:
-    """The link, hashed: limits are kept in Redis, where no link belongs."""
-    return hash_token(str((request.view_args or {}).get("token", "")))
 
 
 @client_pages.get("/c/<token>")
@@ -52,13 +35,13 @@ def show_request(token: str) -> ResponseReturnValue:
     """Show what is asked; until somebody pressed the button, only that something is."""
     try:
         return _page(token)
-    except NotFound as gone:
-        return _gone(token, gone)
+    except NotFound as why:
+        return gone(token, why)
 
 
 @client_pages.post("/c/<token>/openings")
 @public
-@limiter.limit("60 per hour", key_func=_by_token)
+@limiter.limit("60 per hour", key_func=by_token)
 def create_opening(token: str) -> ResponseReturnValue:
     """Note that a person opened it, and show it."""
     return _act(token, answer.open_request)
@@ -66,9 +49,10 @@ def create_opening(token: str) -> ResponseReturnValue:
 
 @client_pages.post("/c/<token>/answers")
 @public
-@limiter.limit("60 per hour", key_func=_by_token)
+@limiter.limit("60 per hour", key_func=by_token)
 def create_answer(token: str) -> ResponseReturnValue:
     """Take the yes, or what they submit; `draft` only keeps what was typed."""
+    # A form with pages is saved page by page.
     if request.form.get("act") == "draft":
         return _act(token, _keep_draft, said="Saved. Open the same link to go on, on any device.")
     return _act(token, _take_answer)
@@ -76,7 +60,7 @@ def create_answer(token: str) -> ResponseReturnValue:
 
 @client_pages.post("/c/<token>/refusals")
 @public
-@limiter.limit("30 per hour", key_func=_by_token)
+@limiter.limit("30 per hour", key_func=by_token)
 def create_refusal(token: str) -> ResponseReturnValue:
     """Take the no, with its reason."""
     reason = request.form.get("reason", "")
@@ -85,7 +69,7 @@ def create_refusal(token: str) -> ResponseReturnValue:
 
 @client_pages.post("/c/<token>/stuck-reports")
 @public
-@limiter.limit("30 per hour", key_func=_by_token)
+@limiter.limit("30 per hour", key_func=by_token)
 def create_stuck_report(token: str) -> ResponseReturnValue:
     """Let them say what keeps them; somebody is told."""
     reason = request.form.get("reason", "")
@@ -95,13 +79,13 @@ def create_stuck_report(token: str) -> ResponseReturnValue:
 
 @client_pages.post("/c/<token>/renewals")
 @public
-@limiter.limit("5 per hour", key_func=_by_token)
+@limiter.limit("5 per hour", key_func=by_token)
 @limiter.limit("20 per hour")
 def create_renewal(token: str) -> ResponseReturnValue:
     """Mail a new link to whom an expired one was for; the answer is the same for every link."""
     with transaction():
         renew.renew_link(token)
-    return _answer(render_template("client_pages/renewed.html"))
+    return answered(render_template("client_pages/renewed.html"))
 
 
 @client_pages.get("/c/<token>/files/<uuid:file_id>")
@@ -110,16 +94,16 @@ def show_file(token: str, file_id: uuid.UUID) -> ResponseReturnValue:
     """Hand over a file that the request shows, or that they sent with it."""
     try:
         opened = find_opened(token)
-    except NotFound as gone:
-        return _gone(token, gone)
-    if opened.request.opened_at is None or not answer.file_of(opened.request, file_id):
+    except NotFound as why:
+        return gone(token, why)
+    if opened.request.opened_at is None or not read_client_page(opened).opens_file(file_id):
         raise NotFound("There is no such file.")
     stored, content = read_file(file_id)
     response = send_file(
         BytesIO(content), mimetype="application/octet-stream", as_attachment=True, download_name=stored.name
     )
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return _with_own(response)
+    return with_own(response)
 
 
 def _keep_draft(held: Answering) -> None:
@@ -131,7 +115,7 @@ def _take_answer(held: Answering) -> None:
     answer.answer_request(
         held,
         _typed(held),
-        files=_uploads(held),
+        files=keep_uploads(held, request.files.getlist("files"), "files"),
         signer=form.get("signer", ""),
         position=form.get("position", ""),
         agrees=form.get("agrees") == "1",
@@ -144,23 +128,6 @@ def _typed(held: Answering) -> dict[str, Any]:
     return typed_values("ask", list(held.definition.asks), request.form)
 
 
-def _uploads(held: Answering) -> list[StoredFile]:
-    limit = current_app.extensions["settings"].max_upload_bytes
-    kept = []
-    for upload in request.files.getlist("files"):
-        if not upload.filename:
-            continue
-        content = upload.read(limit + 1)
-        if len(content) > limit:
-            sentence = f"“{upload.filename}” is too large: a file may have {limit // 2**20} MB."
-            raise Invalid(sentence, {"files": sentence})
-        try:
-            kept.append(keep_file(upload.filename, content, held.actor))
-        except Invalid as refusal:
-            raise Invalid(refusal.sentence, {"files": refusal.sentence}) from None
-    return kept
-
-
 def _act(
     token: str, act: Callable[[Answering], None], *, said: str | None = None, form: str = "answer"
 ) -> ResponseReturnValue:
@@ -168,13 +135,13 @@ def _act(
     try:
         with transaction(), answering(token) as held:
             act(held)
-    except NotFound as gone:
-        return _gone(token, gone)
+    except NotFound as why:
+        return gone(token, why)
     except (Invalid, Conflict) as refusal:
         try:
             return _page(token, refusal, form)
-        except NotFound as gone:
-            return _gone(token, gone)
+        except NotFound as why:
+            return gone(token, why)
     if said:
         flash(said, "passed")
     return redirect(url_for("client_pages.show_request", token=token), 303)
@@ -182,6 +149,8 @@ def _act(
 
 def _page(token: str, refusal: Refusal | None = None, form: str = "answer") -> Response:
     page = read_client_page(find_opened(token))
+    if page.form is not None and refusal is not None and form == "answer" and page.may_act:
+        return show_review_of(token, page, refusal)
     errors = refusal.field_errors if isinstance(refusal, Invalid) else {}
     typed = request.form if refusal else {}
     content = render_template(
@@ -194,24 +163,10 @@ def _page(token: str, refusal: Refusal | None = None, form: str = "answer") -> R
         errors=errors,
         typed=typed,
     )
-    return _answer(content, refusal.status if refusal else 200)
+    return answered(content, refusal.status if refusal else 200)
 
 
 def _questions(page: ClientPage, typed: Any, errors: dict[str, str]) -> Any:
     kept = page.opened.request.answers
     values = {**kept, **(typed_values("ask", list(page.questions), typed) if typed else {})}
-    return build_form("ask", page.questions, values, errors) if page.questions else None
-
-
-def _gone(token: str, gone: NotFound) -> Response:
-    return _answer(render_template("client_pages/gone.html", token=token, sentence=gone.sentence), 404)
-
-
-def _answer(content: str, status: int = 200) -> Response:
-    return _with_own(make_response(content, status))
-
-
-def _with_own(response: Response) -> Response:
-    # The address is the key: it must not travel on in a Referer, nor be kept by anybody's index.
-    response.headers.update(_OWN)
-    return response
+    return build_form("ask", page.questions, values, errors) if page.questions and not page.form else None

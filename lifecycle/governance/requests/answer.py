@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,12 +26,20 @@ from lifecycle.governance.gates.checks.client import is_changed
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ClientRequestDef
 from lifecycle.governance.requests.ask import describe, get_definition, get_request, let_the_clock_run
+from lifecycle.governance.requests.form import Scored, read_form
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.files.models import StoredFile
 from lifecycle.records.inbox.record import tell
 from lifecycle.records.people.actor import Actor
 from lifecycle.work.attachments import record as attachments
-from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientLink, ClientRequest
+from lifecycle.work.attachments.queries import attachments_by_card
+from lifecycle.work.client_requests.models import (
+    WAITING_STATUSES,
+    ClientLink,
+    ClientRequest,
+    RequestSubmission,
+)
+from lifecycle.work.client_requests.queries import latest_submission
 
 CHANNEL = "client link"
 MOST_FILES = 20
@@ -51,13 +59,17 @@ class Opened:
 
 @dataclass(frozen=True)
 class Answering:
-    """A held card with the request that a client is about to answer."""
+    """A held card with the request that a client is about to answer.
+
+    `pages` are those of a form that their link opens, None for the whole request.
+    """
 
     subject: Subject
     request: ClientRequest
     definition: ClientRequestDef
     contact: Contact
     actor: Actor
+    pages: frozenset[str] | None = None
 
 
 def find_opened(token: str) -> Opened:
@@ -105,7 +117,8 @@ def answering(token: str) -> Iterator[Answering]:
         if link is None or contact is None or not _works(link, request, contact):
             raise NotFound(GONE)
         link.last_used_at = now()
-        yield Answering(subject, request, get_definition(subject, request), contact, actor)
+        pages = frozenset(link.pages) if link.pages is not None else None
+        yield Answering(subject, request, get_definition(subject, request), contact, actor, pages)
         subject.card.client_status = request.status
 
 
@@ -113,12 +126,12 @@ def open_request(held: Answering) -> None:
     """Note that a person has opened it: somebody pressed a button, which no scanner does."""
     if held.request.status == "asked":
         held.request.status, held.request.opened_at = "opened", now()
-        _record(held, "card.request.opened")
+        record_act(held, "card.request.opened")
 
 
 def save_draft(held: Answering, typed: Mapping[str, Any]) -> None:
     """Keep what was typed so far, as it was typed; nothing is checked yet."""
-    _require_open(held)
+    require_open(held)
     kept = {question.key: typed[question.key] for question in held.definition.asks if question.key in typed}
     held.request.answers = {**held.request.answers, **kept}
     if held.request.status in ("asked", "opened"):
@@ -147,14 +160,15 @@ def answer_request(
     Raises:
         Invalid: something is missing, by field; Conflict: what they saw has changed, or it is answered.
     """
-    _require_open(held)
+    require_open(held)
     request, subject = held.request, held.subject
     if seen_hash != request.shown_hash or is_changed(subject, request):
         raise Conflict(
             "What this page showed has been changed by us meanwhile. Nothing was sent; "
             "we will send you the new version."
         )
-    values, fields = _read(held, typed)
+    _require_whole(held)
+    values, fields, scores = _read(held, typed)
     _check_signature(held, files, signer, agrees)
     at = now()
     is_accepted = held.definition.answer == "accept"
@@ -175,15 +189,18 @@ def answer_request(
     }
     request.status = "accepted" if is_accepted else "submitted"
     request.decided_at = at if is_accepted else None
-    for file in files:
+    request.comments = {}
+    for file in files or _files_of_form(held):
         _attach(held, file)
     if fields:
         set_fields(subject, fields, held.actor, CHANNEL)
     db.session.flush()
-    data = {"proof": request.proof, "answers": values, "files": request.files}
-    _record(held, "card.request.accepted" if is_accepted else "card.request.submitted", data)
+    data: dict[str, Any] = {"proof": request.proof, "answers": values, "files": request.files}
+    if not is_accepted:
+        data["submission"] = _freeze(request, scores).number
+    record_act(held, "card.request.accepted" if is_accepted else "card.request.submitted", data)
     let_the_clock_run(subject, held.actor)
-    _tell_owner(
+    tell_owner(
         held,
         f"{held.contact.name} {'accepted' if is_accepted else 'submitted'} {request.name}",
         act=not is_accepted,
@@ -196,14 +213,15 @@ def decline_request(held: Answering, reason: str) -> None:
     Raises:
         Invalid: no reason; Conflict: it is answered already.
     """
-    _require_open(held)
-    text = _reason(reason, "Say why, so that we can put it right.")
+    require_open(held)
+    _require_whole(held)
+    text = _required_reason(reason, "Say why, so that we can put it right.")
     request = held.request
     request.status, request.reason, request.answered_at = "declined", text, now()
     db.session.flush()
-    _record(held, "card.request.declined", reason=text)
+    record_act(held, "card.request.declined", reason=text)
     let_the_clock_run(held.subject, held.actor)
-    _tell_owner(held, f"{held.contact.name} declined {request.name}", act=True, body=text)
+    tell_owner(held, f"{held.contact.name} declined {request.name}", act=True, body=text)
 
 
 def say_stuck(held: Answering, reason: str) -> None:
@@ -212,19 +230,25 @@ def say_stuck(held: Answering, reason: str) -> None:
     Raises:
         Invalid: no reason; Conflict: it is answered already.
     """
-    _require_open(held)
-    text = _reason(reason, "Say what keeps you from going on.")
+    require_open(held)
+    text = _required_reason(reason, "Say what keeps you from going on.")
     held.request.stuck_reason, held.request.stuck_at = text, now()
-    _record(held, "card.request.stuck", reason=text)
-    _tell_owner(held, f"{held.contact.name} is stuck with {held.request.name}", act=True, body=text)
+    record_act(held, "card.request.stuck", reason=text)
+    tell_owner(held, f"{held.contact.name} is stuck with {held.request.name}", act=True, body=text)
 
 
-def _require_open(held: Answering) -> None:
+def require_open(held: Answering) -> None:
+    """Raise Conflict if the request is answered already."""
     if held.request.status not in WAITING_STATUSES:
         raise Conflict(_REPEATED)
 
 
-def _reason(text: str, missing: str) -> str:
+def _require_whole(held: Answering) -> None:
+    if held.pages is not None:
+        raise Conflict("A part of this was passed to you. Whoever has the whole decides on it.")
+
+
+def _required_reason(text: str, missing: str) -> str:
     cleaned = clean_text(text, keep_lines=True)
     if not cleaned:
         raise Invalid(missing, {"reason": missing})
@@ -234,11 +258,35 @@ def _reason(text: str, missing: str) -> str:
     return cleaned
 
 
-def _read(held: Answering, typed: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    read = read_questions(held.subject.playbook, held.definition.asks, typed)
+def _read(
+    held: Answering, typed: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
+    """Return values by question, by field, and the scores; a form is read from what was saved of it."""
+    scores: list[Scored] = []
+    if held.definition.pages:
+        form = read_form(held.definition, held.subject, held.request.answers)
+        read, scores = form.read(held.subject.playbook), form.scores(held.definition.scores)
+    else:
+        read = read_questions(held.subject.playbook, held.definition.asks, typed)
     if read.errors:
         raise Invalid(" ".join(read.errors.values()), read.errors)
-    return read.values, read.fields
+    points = {score.saves: score.points for score in scores if score.saves}
+    return read.values, {**read.fields, **points}, [asdict(score) for score in scores]
+
+
+def _freeze(request: ClientRequest, scores: list[dict[str, Any]]) -> RequestSubmission:
+    before = latest_submission(request.id)
+    frozen = RequestSubmission(
+        request_id=request.id,
+        number=before.number + 1 if before else 1,
+        answers=request.answers,
+        files=request.files,
+        scores=scores,
+        proof=request.proof,
+    )
+    db.session.add(frozen)
+    db.session.flush()
+    return frozen
 
 
 def _check_signature(held: Answering, files: Sequence[StoredFile], signer: str, agrees: bool) -> None:
@@ -255,7 +303,17 @@ def _check_signature(held: Answering, files: Sequence[StoredFile], signer: str, 
         raise Invalid(" ".join(errors.values()), errors)
 
 
+def _files_of_form(held: Answering) -> list[StoredFile]:
+    """Return what was uploaded in a form and should count as evidence, and does not yet."""
+    if not held.definition.pages or held.definition.attach is None:
+        return []
+    known = {item.file_id for item in attachments_by_card([held.subject.id]).get(held.subject.id, [])}
+    wanted = [uuid.UUID(str(item["id"])) for item in held.request.files]
+    return [db.session.get_one(StoredFile, each) for each in wanted if each not in known]
+
+
 def _attach(held: Answering, file: StoredFile) -> None:
+    """Let a file count as the evidence that the request asks for."""
     key = held.definition.attach
     if key is None:
         raise Invalid("Nothing can be sent along here.", {"files": "Nothing can be sent along here."})
@@ -272,9 +330,10 @@ def _attach(held: Answering, file: StoredFile) -> None:
     record_card_event(held.subject, "card.evidence.added", held.actor, CHANNEL, data)
 
 
-def _record(
+def record_act(
     held: Answering, kind: str, data: Mapping[str, Any] | None = None, reason: str | None = None
 ) -> None:
+    """Put on record what the client did."""
     by = {"contact": {"id": held.contact.id, "name": held.contact.name, "email": held.contact.email}}
     record_card_event(
         held.subject,
@@ -286,7 +345,8 @@ def _record(
     )
 
 
-def _tell_owner(held: Answering, title: str, *, act: bool, body: str | None = None) -> None:
+def tell_owner(held: Answering, title: str, *, act: bool, body: str | None = None) -> None:
+    """Tell the card's owner; `act` if it is their turn."""
     card, request = held.subject.card, held.request
     tell(
         [card.owner_id],
@@ -297,9 +357,3 @@ def _tell_owner(held: Answering, title: str, *, act: bool, body: str | None = No
         cause=f"request/{request.id}/{request.status}/{now().isoformat()}",
         card_id=card.id,
     )
-
-
-def file_of(request: ClientRequest, file_id: uuid.UUID) -> bool:
-    """Say whether a file is one that the request shows to its client, or that they sent."""
-    shown = {item.get("file") for item in request.documents} | {item.get("id") for item in request.files}
-    return str(file_id) in shown

@@ -6,6 +6,7 @@ Every function takes a subject that the caller holds (`changing_card`, a move, a
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from lifecycle.governance.language.reminders import moment_of
 from lifecycle.governance.messages.letters import AboutRequest, message_values, show_field, write_letter
 from lifecycle.governance.messages.template import fill_text
 from lifecycle.governance.requests.contacts import settle_recipient
+from lifecycle.governance.requests.form import first_answers
 from lifecycle.governance.sla.clock import calendar_of, due_after
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.outbox.compose import cancel_messages_of_request, send_message
@@ -143,6 +145,9 @@ def send_request(
             f"{contact.name} has no email address.", {"contact": "Choose somebody with an address."}
         )
     fix_what_is_shown(subject, request, definition, contact)
+    if definition.pages:
+        # What they told us before counts more than what we know from elsewhere.
+        request.answers = {**first_answers(definition, subject, contact), **request.answers}
     request.status, request.contact_id = "asked", contact.id
     request.asked_at, request.opened_at, request.stuck_reason = now(), None, None
     link = make_link(request, contact)
@@ -201,13 +206,14 @@ def _documents(subject: Subject, definition: ClientRequestDef) -> list[dict[str,
     return found
 
 
-def make_link(request: ClientRequest, contact: Contact) -> ClientLink:
-    """Make a link that opens the request for this contact; only its hash is kept."""
+def make_link(request: ClientRequest, contact: Contact, pages: Sequence[str] | None = None) -> ClientLink:
+    """Make a link that opens the request for this contact, or only some pages; only its hash is kept."""
     link_id = new_id()
     link = ClientLink(
         id=link_id,
         request_id=request.id,
         contact_id=contact.id,
+        pages=list(pages) if pages is not None else None,
         token_hash=hash_token(sealed_token(f"client_links/{link_id}")),
         created_at=now(),
         expires_at=max(request.due_at, now()) + LINK_LASTS,
@@ -223,9 +229,9 @@ def link_address(link: ClientLink) -> str:
     return f"{home}/c/{placeholder(f'client_links/{link.id}')}"
 
 
-def find_link(request_id: uuid.UUID) -> ClientLink | None:
-    """Return the latest link of a request that still opens it, or None."""
-    return db.session.scalar(
+def working_links(request_id: uuid.UUID) -> list[ClientLink]:
+    """Return the links of a request that still open it, the latest first."""
+    found = db.session.scalars(
         sa.select(ClientLink)
         .where(
             ClientLink.request_id == request_id,
@@ -233,8 +239,14 @@ def find_link(request_id: uuid.UUID) -> ClientLink | None:
             ClientLink.expires_at > now(),
         )
         .order_by(ClientLink.created_at.desc(), ClientLink.id.desc())
-        .limit(1)
     )
+    return list(found)
+
+
+def find_link(request_id: uuid.UUID, contact_id: uuid.UUID) -> ClientLink | None:
+    """Return the latest link that opens the whole request for a contact, or None."""
+    links = working_links(request_id)
+    return next((link for link in links if link.contact_id == contact_id and link.pages is None), None)
 
 
 def mail_about(

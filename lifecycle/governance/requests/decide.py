@@ -6,6 +6,7 @@ Each takes a subject that `changing_card` holds.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 
 from lifecycle.core.clock import now
@@ -30,12 +31,14 @@ from lifecycle.governance.requests.ask import (
     open_request,
     plan_for,
     revoke_links,
+    working_links,
 )
 from lifecycle.governance.sla.clock import due_after
 from lifecycle.records.accounts.contacts import create_contact
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.people.actor import Actor
-from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientLink, ClientRequest
+from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientLink, ClientRequest, RequestReview
+from lifecycle.work.client_requests.queries import latest_submission
 
 PAGE = "page"
 
@@ -105,8 +108,7 @@ def remind_client(subject: Subject, actor: Actor, request_id: uuid.UUID) -> None
 
 def working_link(request: ClientRequest, contact: Contact) -> ClientLink:
     """Return a link that opens the request for a contact, a new one where none works any more."""
-    link = find_link(request.id)
-    return link if link is not None and link.contact_id == contact.id else make_link(request, contact)
+    return find_link(request.id, contact.id) or make_link(request, contact)
 
 
 def extend_request(subject: Subject, actor: Actor, request_id: uuid.UUID, due_at: datetime) -> None:
@@ -119,8 +121,7 @@ def extend_request(subject: Subject, actor: Actor, request_id: uuid.UUID, due_at
     if due_at <= now():
         raise Invalid("Give a time to come.", {"due": "Give a time to come."})
     before, request.due_at = request.due_at, due_at
-    link = find_link(request.id)
-    if link is not None:
+    for link in working_links(request.id):
         link.expires_at = due_at + LINK_LASTS
     gate = subject.stage.client_gate
     plan_for(subject, request, gate.reminders if gate and gate.asks == request.key else ReminderSeries())
@@ -139,27 +140,68 @@ def accept_submission(subject: Subject, actor: Actor, request_id: uuid.UUID) -> 
         raise Conflict("What the client was shown has changed since. Ask them again instead.")
     request.status, request.decided_at, request.decided_by = "accepted", now(), actor.user_id
     subject.card.client_status = request.status
-    db.session.flush()
+    _review(request, actor, "accepted")
     record_card_event(subject, "card.request.accepted", actor, PAGE, describe(request))
 
 
-def return_submission(subject: Subject, actor: Actor, request_id: uuid.UUID, reason: str) -> None:
+def return_submission(
+    subject: Subject,
+    actor: Actor,
+    request_id: uuid.UUID,
+    reason: str,
+    comments: Mapping[str, str] | None = None,
+) -> None:
     """Return what the client submitted, saying what to mend; the clock waits for them again.
 
+    Args:
+        comments: sentences by question of a form; the client then sees these questions and no others.
+
     Raises:
-        Conflict: nothing is submitted; Invalid: no reason.
+        Conflict: nothing is submitted; Invalid: neither a reason nor a comment.
     """
     request = _submitted(subject, request_id)
     text = clean_text(reason, keep_lines=True)[:2000]
-    if not text:
+    about = _comments(subject, request, comments or {})
+    if not text and not about:
         raise Invalid("Say what to mend.", {"reason": "Say what to mend."})
-    request.status, request.reason = "returned", text
+    text = text or "Please look at what we wrote beside your answers."
+    _review(request, actor, "returned", text, about)
+    request.status, request.reason, request.comments = "returned", text, about
     request.decided_at, request.decided_by = now(), actor.user_id
     _give_time_anew(subject, request)
     subject.card.client_status = request.status
     if not subject.card.waiting_on_client and subject.stage.is_open:
         start_waiting(subject, actor, f"{request.name}: returned to the client")
-    record_card_event(subject, "card.request.returned", actor, PAGE, describe(request), reason=text)
+    data = {**describe(request), **({"comments": about} if about else {})}
+    record_card_event(subject, "card.request.returned", actor, PAGE, data, reason=text)
+
+
+def _comments(subject: Subject, request: ClientRequest, given: Mapping[str, str]) -> dict[str, str]:
+    asked = {question.key for question in get_definition(subject, request).asks}
+    cleaned = {key: clean_text(text, keep_lines=True)[:2000] for key, text in given.items() if key in asked}
+    return {key: text for key, text in cleaned.items() if text}
+
+
+def _review(
+    request: ClientRequest,
+    actor: Actor,
+    outcome: str,
+    reason: str = "",
+    comments: Mapping[str, str] | None = None,
+) -> None:
+    submission = latest_submission(request.id)
+    # What was submitted before submissions were kept has none.
+    if submission is not None:
+        db.session.add(
+            RequestReview(
+                submission_id=submission.id,
+                outcome=outcome,
+                reason=reason,
+                comments=dict(comments or {}),
+                reviewed_by=actor.user_id,
+            )
+        )
+    db.session.flush()
 
 
 def _give_time_anew(subject: Subject, request: ClientRequest) -> None:

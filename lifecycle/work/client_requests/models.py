@@ -6,7 +6,8 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lifecycle.core.clock import now
@@ -69,6 +70,11 @@ class ClientRequest(Model):
     shown_hash: Mapped[str] = mapped_column(default="")
     documents: Mapped[list[Any]] = mapped_column(default=list)
     answers: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    # Of a form: by question, who wrote the answer, when, and in which edition; several people fill it.
+    marks: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    edition: Mapped[int] = mapped_column(default=0)
+    # By question, what staff want mended while it is returned.
+    comments: Mapped[dict[str, Any]] = mapped_column(default=dict)
     files: Mapped[list[Any]] = mapped_column(default=list)
     due_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(default=now)
@@ -88,7 +94,11 @@ class ClientRequest(Model):
 
 
 class ClientLink(Model):
-    """An emailed link to one request for one contact; only its hash is kept (records/outbox/sealed.py)."""
+    """An emailed link to one request for one contact; only its hash is kept (records/outbox/sealed.py).
+
+    `pages` are the pages of a form that it opens, None for the whole request: a colleague who was passed a
+    part sees nothing else, and does not submit.
+    """
 
     __tablename__ = "client_links"
     __table_args__ = (Index("ix_client_links_request", "request_id"),)
@@ -97,7 +107,43 @@ class ClientLink(Model):
     request_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("client_requests.id"))
     contact_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("contacts.id"))
     token_hash: Mapped[str] = mapped_column(unique=True)
+    pages: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
+
+
+class RequestSubmission(Model):
+    """What a client submitted, frozen: the first, and another each time it was returned. Never changed.
+
+    `answers` are stored values by question, `scores` as `governance.requests.form.Scored`, `proof` as in the
+    request at that moment.
+    """
+
+    __tablename__ = "request_submissions"
+    __table_args__ = (UniqueConstraint("request_id", "number"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    request_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("client_requests.id"))
+    number: Mapped[int]
+    answers: Mapped[dict[str, Any]]
+    files: Mapped[list[Any]]
+    scores: Mapped[list[Any]]
+    proof: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class RequestReview(Model):
+    """What staff said to a submission; `comments` are sentences by question. Never changed."""
+
+    __tablename__ = "request_reviews"
+    __table_args__ = (CheckConstraint("outcome in ('accepted','returned')", name="outcome"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    submission_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("request_submissions.id"), unique=True)
+    outcome: Mapped[str]
+    reason: Mapped[str]
+    comments: Mapped[dict[str, Any]]
+    reviewed_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)

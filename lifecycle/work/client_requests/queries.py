@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 
 from lifecycle.core.db import db
-from lifecycle.work.client_requests.models import ClientRequest
+from lifecycle.work.client_requests.models import ClientRequest, RequestReview, RequestSubmission
 
 
 def requests_by_card(card_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, ClientRequest]]:
@@ -27,3 +27,24 @@ def requests_by_card(card_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str,
 def find_open_request(card_id: uuid.UUID, key: str) -> ClientRequest | None:
     """Return the open request of a card with that key, or None."""
     return requests_by_card([card_id]).get(card_id, {}).get(key)
+
+
+def list_submissions(request_id: uuid.UUID) -> list[tuple[RequestSubmission, RequestReview | None]]:
+    """Return what a client submitted, the latest first, each with what staff said to it. One query."""
+    rows = db.session.execute(
+        select(RequestSubmission, RequestReview)
+        .outerjoin(RequestReview, RequestReview.submission_id == RequestSubmission.id)
+        .where(RequestSubmission.request_id == request_id)
+        .order_by(RequestSubmission.number.desc())
+    )
+    return [(submission, review) for submission, review in rows]
+
+
+def latest_submission(request_id: uuid.UUID) -> RequestSubmission | None:
+    """Return the latest submission of a request, or None."""
+    return db.session.scalar(
+        select(RequestSubmission)
+        .where(RequestSubmission.request_id == request_id)
+        .order_by(RequestSubmission.number.desc())
+        .limit(1)
+    )

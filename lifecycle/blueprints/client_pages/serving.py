@@ -1,0 +1,55 @@
+"""What all pages behind a client's link share: headers, uploads, one answer for links that open nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Response, current_app, make_response, render_template, request
+from werkzeug.datastructures import FileStorage
+
+from lifecycle.core.errors import Invalid, NotFound
+from lifecycle.core.tokens import hash_token
+from lifecycle.governance.requests.answer import Answering
+from lifecycle.records.files.models import StoredFile
+from lifecycle.records.files.store import keep_file
+
+_OWN = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
+
+
+def by_token() -> str:
+    """The link, hashed: limits are kept in Redis, where no link belongs."""
+    return hash_token(str((request.view_args or {}).get("token", "")))
+
+
+def gone(token: str, why: NotFound) -> Response:
+    """Return the one answer for links that open nothing, whatever the reason."""
+    return answered(render_template("client_pages/gone.html", token=token, sentence=why.sentence), 404)
+
+
+def answered(content: str, status: int = 200) -> Response:
+    """Return a page of a client."""
+    return with_own(make_response(content, status))
+
+
+def with_own(response: Response) -> Response:
+    """Add the headers of these pages: the address is the key, and must not travel on in a Referer."""
+    response.headers.update(_OWN)
+    return response
+
+
+def keep_uploads(held: Answering, uploads: Iterable[FileStorage], field: str) -> list[StoredFile]:
+    """Keep what was uploaded; raises Invalid by `field` for one too large or of a kind we refuse."""
+    limit = current_app.extensions["settings"].max_upload_bytes
+    kept = []
+    for upload in uploads:
+        if not upload.filename:
+            continue
+        content = upload.read(limit + 1)
+        if len(content) > limit:
+            sentence = f"“{upload.filename}” is too large: a file may have {limit // 2**20} MB."
+            raise Invalid(sentence, {field: sentence})
+        try:
+            kept.append(keep_file(upload.filename, content, held.actor))
+        except Invalid as refusal:
+            raise Invalid(refusal.sentence, {field: refusal.sentence}) from None
+    return kept

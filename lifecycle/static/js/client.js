@@ -1,0 +1,99 @@
+// Saves what a client types, a moment after they stop, question by question; shows what their answers open.
+// Without it the page's own buttons do the same.
+const form = document.querySelector('form[data-autosave]')
+const REST = 900
+const AGAIN = 5000
+
+if (form) {
+  const status = form.querySelector('[data-saved]')
+  const waiting = new Set()
+  let timer, isSaving = false, isLeaving = false
+
+  form.addEventListener('input', note)
+  form.addEventListener('change', note)
+  form.addEventListener('submit', (event) => {
+    // Sent once; a file must not be uploaded twice by a second press.
+    if (isLeaving) event.preventDefault()
+    isLeaving = true
+    clearTimeout(timer)
+  })
+  addEventListener('pageshow', () => { isLeaving = false })
+  document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'hidden' && !isLeaving) save(true) })
+
+  function note(event) {
+    const question = event.target.closest('[data-question]')
+    if (!question || event.target.type === 'file') return
+    waiting.add(question)
+    plan(REST)
+  }
+
+  function plan(delay) {
+    clearTimeout(timer)
+    timer = setTimeout(save, delay)
+  }
+
+  async function save(keepalive = false) {
+    if (isSaving || isLeaving || !waiting.size) return
+    isSaving = true
+    const sent = [...waiting]
+    waiting.clear()
+    try {
+      const answer = await fetch(form.dataset.autosave, {
+        method: 'POST', body: dataOf(sent), headers: { Accept: 'application/json' }, keepalive: keepalive === true,
+      })
+      if (answer.status === 404 || answer.status === 409) return stop()
+      if (!answer.ok) throw new Error(answer.status)
+      show(await answer.json(), sent)
+    } catch {
+      sent.forEach((question) => waiting.add(question))
+      status.textContent = status.dataset.trouble
+      plan(AGAIN)
+      return
+    } finally {
+      isSaving = false
+    }
+    if (waiting.size) plan(REST)
+  }
+
+  function dataOf(questions) {
+    const data = new FormData()
+    for (const name of ['csrf_token', 'edition', 'page']) data.set(name, form.elements[name].value)
+    for (const question of questions) {
+      if (question.dataset.seen) data.set(`seen-${question.dataset.question}`, question.dataset.seen)
+      for (const control of question.querySelectorAll('[name]')) {
+        if (['file', 'submit'].includes(control.type)) continue
+        if (['checkbox', 'radio'].includes(control.type) && !control.checked) continue
+        data.append(control.name, control.value)
+      }
+    }
+    return data
+  }
+
+  function show(found, sent) {
+    for (const question of form.querySelectorAll('[data-question]')) question.hidden = !found.asked.includes(question.dataset.question)
+    for (const section of form.querySelectorAll('[data-section]'))
+      section.hidden = ![...section.querySelectorAll('[data-question]')].some((question) => !question.hidden)
+    for (const question of sent) {
+      question.querySelectorAll('[data-live]').forEach((line) => line.remove())
+      const key = question.dataset.question
+      const sentences = Object.entries(found.errors).filter(([name]) => name.split('-')[0] === key).map(([, text]) => text)
+      if (sentences.length) question.prepend(line(sentences.join(' ')))
+      // They have read now what somebody else wrote there meanwhile; saved again, theirs counts.
+      if (found.conflicts.includes(key)) question.dataset.seen = found.edition
+    }
+    status.textContent = status.dataset.words.replace('{time}', new Date().toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }))
+  }
+
+  function line(text) {
+    const made = document.createElement('p')
+    made.className = 'field-error'
+    made.dataset.live = ''
+    made.textContent = text
+    return made
+  }
+
+  function stop() {
+    status.textContent = status.dataset.gone
+    waiting.clear()
+  }
+}

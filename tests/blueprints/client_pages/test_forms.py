@@ -1,0 +1,333 @@
+"""E19, P12: a client fills a form page by page, without a script; several people, one form; mended."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from io import BytesIO
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from sqlalchemy.exc import DBAPIError
+from werkzeug.test import TestResponse
+
+from lifecycle.core.db import db, transaction
+from lifecycle.records.evidence.models import Event
+from lifecycle.work.client_requests.models import RequestReview, RequestSubmission
+from tests.factories.browsing import Caller
+from tests.factories.cards import KnownCard, a_card, card_row, gate, make_account, moved, rows
+from tests.factories.clients import Client, a_contact, request_of
+from tests.factories.consequences import follow_through, notices
+from tests.factories.forms import publish_form
+from tests.factories.people import Person, make_user
+from tests.mail import received, text_of
+
+PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
+YOU = {"ask-company": "Nordwind", "ask-office-street": "Am Kai 1", "ask-office-town": "Emden",
+       "ask-office-country": "Germany", "ask-price": "99.50"}  # fmt: skip
+TRADE = {"ask-kinds-sent": "1", "ask-kinds": "fibre", "ask-plans-rows": "3", "ask-plans-0-name": "Home",
+         "ask-plans-0-price": "20"}  # fmt: skip
+
+
+class Filler(Client):
+    """Somebody who fills a form."""
+
+    def page(self, key: str) -> TestResponse:
+        return self.browser.get(f"{self.path}/pages/{key}")
+
+    def save(self, key: str, act: str = "next", **fields: Any) -> TestResponse:
+        return self._post(f"pages/{key}", self.page(key).text, {"act": act, **fields})
+
+    def save_from(self, shown: str, key: str, **fields: Any) -> TestResponse:
+        """Save a page as it was when it was opened."""
+        return self._post(f"pages/{key}", shown, {"act": "next", **fields})
+
+    def type(self, key: str, **fields: Any) -> TestResponse:
+        """What the script does while somebody types."""
+        return self._post("drafts", self.page(key).text, fields)
+
+    def pass_on(self, key: str, name: str) -> TestResponse:
+        colleague = {"name": name, "email": "tim@client.example"}
+        return self._post(f"pages/{key}/colleagues", self.page(key).text, colleague)
+
+    def review(self) -> TestResponse:
+        return self.browser.get(f"{self.path}/review")
+
+    def submit(self, **fields: Any) -> TestResponse:
+        page = self.review().text
+        seen = re.search(r'name="seen" value="([^"]*)"', page)
+        assert seen
+        given = {"seen": unescape(seen[1]), "signer": "Cleo Client", "agrees": "1", **fields}
+        return self._post("answers", page, given)
+
+    def _post(self, act: str, page: str, fields: dict[str, Any]) -> TestResponse:
+        hidden = {
+            name: unescape(value)
+            for name, value in re.findall(r'name="(csrf_token|edition|page)" value="([^"]*)"', page)
+        }
+        return self.browser.post(
+            f"{self.path}/{act}",
+            data={**hidden, **fields},
+            content_type="multipart/form-data",
+            headers={"Accept": "text/html"},
+        )
+
+
+@pytest.fixture
+def ana(app: Flask) -> Person:
+    publish_form(app)
+    return make_user(app, name="Ana", role="manager", departments=["bench"])
+
+
+@pytest.fixture
+def card(app: Flask, ana: Person, smtp_sink: Any) -> KnownCard:
+    account = make_account(app, owner=ana, name="Nordwind Funk")
+    a_contact(app, account)
+    card = a_card(app, ana, account=account, fields={"wish": "Blue"})
+    moved(app, card, "survey", ana)
+    follow_through(app)
+    return card
+
+
+@pytest.fixture
+def cleo(app: Flask, card: KnownCard) -> Filler:
+    client = Filler.of(app, card, "survey")
+    client.open()
+    return client
+
+
+def goes_to(answer: TestResponse) -> str:
+    """The last part of the address that somebody is sent to."""
+    assert answer.status_code == 303, answer.text
+    return answer.headers["Location"].rpartition("/")[2]
+
+
+def answers(app: Flask, card: KnownCard) -> dict[str, Any]:
+    found: dict[str, Any] = request_of(app, card, "survey")["answers"]
+    return found
+
+
+def test_a_form_is_filled_looked_over_and_sent_without_a_script(
+    app: Flask, card: KnownCard, cleo: Filler, ana: Person
+) -> None:
+    overview = cleo.look().text
+    assert "Who you are." not in overview
+    assert "Not begun" in overview
+    assert "Your towers" not in overview
+    first = cleo.page("you").text
+    assert 'value="Nordwind Funk"' in first, "what is known need not be typed"
+    assert "Page 1 of 2" in first
+    assert goes_to(cleo.save("you", **YOU)) == "trade"
+    # Ticking wireless opens a page.
+    assert goes_to(cleo.save("trade", **{**TRADE, "ask-kinds": "wireless"})) == "wireless"
+    assert goes_to(cleo.save("wireless", **{"ask-masts": "12", "ask-shared": "yes"})) == "wireless"
+    assert request_of(app, card, "survey")["status"] == "in_progress"
+    review = cleo.review().text
+    assert "1 answer is still missing" in review
+    assert cleo.submit().status_code == 422
+    assert goes_to(cleo.save("wireless", **{"ask-masts": "12", "ask-shared": "no"})) == "review"
+    assert "Name: Home; Price: 20.00" in cleo.review().text
+    assert cleo.submit().status_code == 303
+    assert "Sent" in cleo.look().text
+    request = request_of(app, card, "survey")
+    assert request["status"] == "submitted"
+    assert request["answers"]["plans"] == [{"name": "Home", "price": "20.00"}]
+    (frozen,) = rows(app, RequestSubmission)
+    assert (frozen["number"], frozen["answers"]) == (1, request["answers"])
+    assert [(score["points"], score["level"]) for score in frozen["scores"]] == [(3, "medium")]
+    fields = card_row(app, card)["fields"]
+    assert (fields["price"], fields["pieces"]) == ("99.50", 3)
+    assert ("Ana", "Cleo Client submitted Your survey") in notices(app)
+
+
+def test_a_page_with_mistakes_is_saved_and_says_what_is_wrong(
+    app: Flask, card: KnownCard, cleo: Filler
+) -> None:
+    page = cleo.save("you", **{**YOU, "ask-price": "dear", "ask-office-town": ""})
+    assert page.status_code == 422
+    assert "Price must be a number" in page.text
+    assert 'href="#ask-office-town"' in page.text
+    assert 'value="dear"' in page.text
+    assert answers(app, card)["price"] == "dear"
+    assert "2 left" in cleo.look().text
+    assert cleo.submit().status_code == 422
+
+
+def test_what_an_answer_opens_on_the_same_page_is_shown_before_going_on(app: Flask, cleo: Filler) -> None:
+    cleo.save("you", **YOU)
+    cleo.save("trade", **{**TRADE, "ask-kinds": "wireless"})
+    hidden = r'data-question="owner" hidden'
+    assert re.search(hidden, cleo.page("wireless").text)
+    assert goes_to(cleo.save("wireless", **{"ask-masts": "3", "ask-shared": "yes"})) == "wireless"
+    page = cleo.page("wireless").text
+    assert "Your answers opened one more question here." in page
+    assert not re.search(hidden, page)
+
+
+def test_typing_is_saved_in_one_small_request_that_says_what_is_asked_now(
+    app: Flask, card: KnownCard, cleo: Filler
+) -> None:
+    cleo.save("trade", **{**TRADE, "ask-kinds": "wireless"})
+    said = cleo.type("wireless", **{"ask-shared": "yes"}).get_json()
+    assert said["asked"] == ["masts", "shared", "owner"]
+    assert said["errors"] == {}
+    said = cleo.type("wireless", **{"ask-masts": "0"}).get_json()
+    assert said["errors"] == {"masts": "Masts must be at least 1."}
+    assert answers(app, card)["masts"] == "0"
+    assert len(json.dumps(said)) < 300
+
+
+def test_two_people_on_one_page_do_not_undo_each_other(
+    app: Flask, card: KnownCard, cleo: Filler, ana: Person
+) -> None:
+    cleo.pass_on("you", "Tim")
+    tim = Filler.of(app, card, "survey")
+    opened = cleo.page("you").text
+    tim.save("you", **{**YOU, "ask-company": "Nordwind AG"})
+    page = cleo.save_from(opened, "you", **{**YOU, "ask-company": "Nordwind GmbH", "ask-price": "7"})
+    assert page.status_code == 422
+    assert "Tim has answered “Company” meanwhile: “Nordwind AG”." in unescape(page.text)
+    assert 'value="Nordwind GmbH"' in page.text, "what was typed is still there"
+    kept = answers(app, card)
+    assert (kept["company"], kept["price"]) == ("Nordwind AG", "99.50")
+    assert "“Price” meanwhile" in unescape(page.text)
+    again = cleo.save_from(page.text, "you", **{**YOU, "ask-company": "Nordwind GmbH"})
+    assert again.status_code == 303
+    assert answers(app, card)["company"] == "Nordwind GmbH"
+
+
+def test_a_colleague_sees_the_page_that_was_passed_on_and_nothing_else(
+    app: Flask, card: KnownCard, cleo: Filler, smtp_sink: Any
+) -> None:
+    cleo.save("you", **YOU)
+    passed = cleo._post(
+        "pages/trade/colleagues",
+        cleo.page("trade").text,
+        {"name": "Tim {{ 7*7 }}", "email": "tim@client.example"},
+    )
+    assert passed.status_code == 303
+    follow_through(app)
+    letter = received(smtp_sink)[-1]
+    assert letter["Subject"] == "Cleo Client asks you to fill in “What you sell”"
+    path = re.search(r"/c/[\w-]+", text_of(letter))
+    assert path
+    assert "Tim {{ 7*7 }}" in text_of(letter)
+    tim = Filler(app, path[0])
+    whole = tim.look().text
+    assert "What you sell" in whole
+    assert "Look it over" not in whole
+    assert "Blue" not in whole
+    assert tim.page("trade").status_code == 200
+    assert tim.page("you").status_code == 404
+    assert tim.review().status_code == 404
+    tim.save("trade", **TRADE, **{"ask-company": "Evil Ltd"})
+    assert answers(app, card)["company"] == "Nordwind"
+    assert answers(app, card)["plans"][0]["name"] == "Home"
+    for act, fields in (
+        ("answers", {"signer": "Tim", "agrees": "1", "seen": request_of(app, card, "survey")["shown_hash"]}),
+        ("refusals", {"reason": "No"}),
+    ):
+        assert tim._post(act, tim.page("trade").text, fields).status_code == 409
+    assert request_of(app, card, "survey")["status"] == "in_progress"
+    cleo.submit()
+    done = tim.look().text
+    assert "The whole was sent." in done
+    assert "Am Kai 1" not in done
+
+
+def test_uploads_stand_with_their_question_and_can_be_taken_away(
+    app: Flask, card: KnownCard, cleo: Filler
+) -> None:
+    files = {"ask-lists": (BytesIO(PDF), "prices.pdf")}
+    assert cleo.save("trade", act="save", **TRADE, **files).status_code == 303
+    page = cleo.page("trade").text
+    (kept,) = answers(app, card)["lists"]
+    assert f"/files/{kept['id']}" in page
+    assert cleo.browser.get(f"{cleo.path}/files/{kept['id']}").status_code == 200
+    bad = cleo.save("trade", act="save", **TRADE, **{"ask-lists": (BytesIO(b"MZ\x90\0"), "prices.exe")})
+    assert bad.status_code == 422
+    assert len(answers(app, card)["lists"]) == 1
+    cleo.save("trade", act=f"drop-file:lists:{kept['id']}", **TRADE)
+    assert answers(app, card)["lists"] == []
+    assert cleo.browser.get(f"{cleo.path}/files/{kept['id']}").status_code == 404
+
+
+def test_returned_with_comments_the_client_sees_what_to_mend_and_each_submission_is_kept(
+    app: Flask, card: KnownCard, cleo: Filler, ana: Person
+) -> None:
+    cleo.save("you", **YOU)
+    cleo.save("trade", **TRADE)
+    cleo.submit()
+    staff = Caller(app, ana)
+    request = request_of(app, card, "survey")
+    page = staff.get(f"/client-gates/{request['id']}").text
+    assert 'name="comment-plans"' in page
+    assert "Several plans." not in page
+    sent = staff.post(
+        f"/client-gates/{request['id']}/returns",
+        reason="",
+        **{"comment-plans": "Is this the <b>whole</b> list?"},
+    )
+    assert sent.status_code in (200, 204, 303)
+    overview = cleo.look().text
+    assert "Mend 1 answer" in overview
+    mend = cleo.page("-mend").text
+    assert "Is this the &lt;b&gt;whole&lt;/b&gt; list?" in mend
+    assert 'name="ask-company"' not in mend
+    more = {**TRADE, "ask-plans-1-name": "Work", "ask-plans-1-price": "40"}
+    assert goes_to(cleo.save("-mend", **more)) == "review"
+    assert cleo.submit().status_code == 303
+    assert [row["number"] for row in rows(app, RequestSubmission)] == [1, 2]
+    assert [(row["outcome"], row["comments"]) for row in rows(app, RequestReview)] == [
+        ("returned", {"plans": "Is this the <b>whole</b> list?"})
+    ]
+    again = staff.get(f"/client-gates/{request['id']}").text
+    assert "Changed since they sent it before" in again
+    assert "Several plans." in again, "the score gives its reasons"
+    staff.post(f"/client-gates/{request['id']}/acceptances")
+    assert request_of(app, card, "survey")["status"] == "accepted"
+    assert not gate(app, card, "last").blocked
+    with app.app_context(), pytest.raises(DBAPIError, match="permission denied"), transaction():
+        db.session.execute(sa.text("update request_submissions set answers = '{}'"))
+
+
+def test_an_old_page_and_a_second_press_change_nothing(app: Flask, card: KnownCard, cleo: Filler) -> None:
+    cleo.save("you", **YOU)
+    cleo.save("trade", **TRADE)
+    old_page, old_review = cleo.page("you").text, cleo.review().text
+    assert cleo.submit().status_code == 303
+    before = request_of(app, card, "survey")
+    assert cleo.save_from(old_page, "you", **{**YOU, "ask-company": "Other"}).status_code in (303, 404)
+    seen = {"seen": before["shown_hash"], "signer": "Cleo", "agrees": "1"}
+    assert cleo._post("answers", old_review, seen).status_code == 409
+    assert cleo._post("drafts", old_page, {"ask-company": "Other"}).status_code in (404, 409)
+    assert request_of(app, card, "survey") == before
+    assert len(rows(app, RequestSubmission)) == 1
+
+
+def test_looking_at_any_page_of_a_form_changes_nothing(app: Flask, card: KnownCard) -> None:
+    client = Filler.of(app, card, "survey")
+    before = request_of(app, card, "survey")
+    for path in ("", "/pages/you", "/pages/trade", "/review", "/pages/-mend"):
+        for method in (client.browser.get, client.browser.head):
+            assert method(client.path + path).status_code in (200, 404)
+    assert client.page("you").status_code == 404, "nothing is shown before a person pressed the button"
+    assert request_of(app, card, "survey") == before
+    with app.app_context():
+        kinds = db.session.scalars(sa.select(Event.kind).where(Event.kind.like("card.request.%"))).all()
+    assert list(kinds) == ["card.request.asked"]
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>alert(1)</script>", "{{ 7*7 }}", "=1+1", "\u202e\u0000x", "a" * 30_000]
+)
+def test_hostile_text_comes_back_inert(app: Flask, card: KnownCard, cleo: Filler, text: str) -> None:
+    cleo.save("you", **{**YOU, "ask-company": text, "ask-office-street": text})
+    cleo.save("trade", **{**TRADE, "ask-plans-0-name": text, "ask-plans-rows": "9999999"})
+    for page in (cleo.page("you").text, cleo.page("trade").text, cleo.review().text):
+        assert "<script>alert" not in page
+        assert not text.startswith("{{") or "{{ 7*7 }}" in page
+    assert len(str(answers(app, card)["company"])) <= 20_000
