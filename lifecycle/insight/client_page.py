@@ -84,8 +84,8 @@ class ClientPage:
 
     @property
     def next_page(self) -> AskedPage | None:
-        """Where to go on: what is to be mended, else the first page with something left to do."""
-        return self.to_mend or next((page for page in self.shown_pages if page.state != "done"), None)
+        """Where to go on: what is to be mended, else the first page on which something is missing."""
+        return self.to_mend or next((page for page in self.shown_pages if page.missing), None)
 
     @property
     def questions(self) -> tuple[Question, ...]:

@@ -41,12 +41,15 @@ def build_page_form(asked: Iterable[AskedQuestion], errors: Mapping[str, str]) -
     """
     fields: list[Question] = []
     values: dict[str, Any] = {}
+    in_tables: set[str] = set()
     for each in asked:
         for cell, value in _cells(each):
             fields.append(cell)
+            if each.question.type == "table":
+                in_tables.add(cell.key)
             if value not in (None, ""):
                 values[cell.key] = value
-    form = build_form(PREFIX, fields, values, errors)
+    form = build_form(PREFIX, fields, values, errors, in_tables)
     for name, hint in _AUTOCOMPLETE.items():
         for field in form:
             if field.name.endswith(f"-{name}"):

@@ -5,7 +5,7 @@ The form gives labels, controls and the place for errors; the domain reads and j
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -37,13 +37,15 @@ def build_form(
     declared: Sequence[Declared],
     values: Mapping[str, Any],
     errors: Mapping[str, str] | None = None,
+    compact: Collection[str] = (),
 ) -> FlaskForm:
     """Return a form with a field `<prefix>-<key>` for each declared one, filled with stored or typed values.
 
     Args:
         errors: sentences by key, shown at their fields.
+        compact: keys of those that stand in a table, where a list to choose from takes less room.
     """
-    fields = {f"{prefix}-{item.key}": _field(item) for item in declared}
+    fields = {f"{prefix}-{item.key}": _field(item, item.key in compact) for item in declared}
     form_class = type("DeclaredForm", (FlaskForm,), fields)
     form = form_class(
         formdata=None,
@@ -82,7 +84,7 @@ class _StoredDateField(DateField):
         return str(self.data or "")
 
 
-def _field(item: Declared) -> Field:
+def _field(item: Declared, is_compact: bool) -> Field:
     description = item.help
     required = isinstance(item, Question) and item.required
     common: dict[str, Any] = {"label": item.name, "description": description}
@@ -94,14 +96,10 @@ def _field(item: Declared) -> Field:
     if item.type == "date":
         return _StoredDateField(**common, validators=_may_skip(required))
     if item.type == "yes_no":
-        return RadioField(
-            **common,
-            choices=[SelectChoice("yes", "Yes"), SelectChoice("no", "No")],
-            validators=_may_skip(required),
-        )
-    if item.type == "choice" and len(options) <= _RADIOS_UP_TO:
+        options = [SelectChoice("yes", "Yes"), SelectChoice("no", "No")]
+    if item.type in ("choice", "yes_no") and len(options) <= _RADIOS_UP_TO and not is_compact:
         return RadioField(**common, choices=options, validators=_may_skip(required))
-    if item.type == "choice":
+    if item.type in ("choice", "yes_no"):
         return SelectField(
             **common, choices=[SelectChoice("", "Choose…"), *options], validators=_may_skip(required)
         )

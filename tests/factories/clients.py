@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from html import unescape
-from typing import Any
+from typing import Any, Self
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -111,7 +111,7 @@ class Client:
         self.browser: FlaskClient = app.test_client()
 
     @classmethod
-    def of(cls, app: Flask, card: KnownCard, key: str) -> Client:
+    def of(cls, app: Flask, card: KnownCard, key: str) -> Self:
         """The client who was mailed the latest link of a request."""
         return cls(app, link_of(app, request_of(app, card, key)["id"]))
 

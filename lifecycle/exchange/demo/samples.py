@@ -18,6 +18,7 @@ _TEXTS = {
     "email": "ana.ruiz@client.example",
     "phone": "+34 910 000 123",
     "url": "https://client.example/project",
+    "yes_no": "yes",
 }
 
 
@@ -45,18 +46,25 @@ def sample(
     if known is not None:
         value = chance.choice(known)
         return (at + timedelta(days=value)).date().isoformat() if item.type == "date" else value
-    if item.type == "choice":
-        return chance.choice([option.key for option in item.options if not wanted or option.key in wanted])
-    if item.type == "choices":
-        keys = [option.key for option in item.options]
-        return keys[: max(1, len(keys) // 2)]
-    if item.type == "yes_no":
-        return "yes"
+    if item.options:
+        keys = [option.key for option in item.options if not wanted or option.key in wanted]
+        return chance.choice(keys) if item.type == "choice" else keys[: max(1, len(keys) // 2)]
+    if isinstance(item, Question) and item.type in ("address", "table", "file"):
+        return _parts(playbook, item, at, chance)
     if item.type == "date":
         return (at + timedelta(days=chance.randrange(10, 40))).date().isoformat()
     if item.type in ("integer", "number", "money", "percent"):
         return _number(item, bounds, chance)
     return _TEXTS.get(item.type, item.name)
+
+
+def _parts(playbook: str, item: Question, at: datetime, chance: random.Random) -> Any:
+    if item.type == "address":
+        return {"street": "Calle Mayor 14", "postcode": "28013", "town": "Madrid", "country": "Spain"}
+    if item.type == "file":
+        return None
+    rows = range(min(2, item.most_rows))
+    return [{each.key: sample(playbook, each, at, chance) for each in item.columns} for _ in rows]
 
 
 def _number(item: FieldDef | Question, bounds: Any, chance: random.Random) -> str:

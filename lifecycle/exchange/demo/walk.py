@@ -33,7 +33,7 @@ from lifecycle.governance.handoffs.offer import members_of
 from lifecycle.governance.language.model import CheckDef, FieldDef, Question
 from lifecycle.governance.moves.move import move_card
 from lifecycle.governance.moves.outcome import Blocked, Moved
-from lifecycle.governance.requests import answer, decide
+from lifecycle.governance.requests import answer, decide, fill
 from lifecycle.governance.requests.answer import Answering
 from lifecycle.governance.requests.ask import get_definition
 from lifecycle.records.accounts.models import Contact
@@ -317,13 +317,17 @@ def answer_as_client(walker: Walker, subject: Subject, request: ClientRequest) -
     actor = Actor(user_id=None, name=contact.name, role="client", kind="client")
     held = Answering(subject, request, definition, contact, actor)
     answer.open_request(held)
+    given = {question.key: walker.answer(subject, question) for question in definition.asks}
+    if definition.pages:
+        fill.save_answers(held, given, request.edition)
+        _upload(held)
     files = []
     if definition.attach:
         name = subject.playbook.evidence[definition.attach].name
         files = [keep_file(f"{name}.pdf", make_paper(name, [subject.account.name, contact.name]), actor)]
     answer.answer_request(
         held,
-        {question.key: walker.answer(subject, question) for question in definition.asks},
+        given,
         files=files,
         signer=contact.name,
         position=contact.title or "",
@@ -332,6 +336,15 @@ def answer_as_client(walker: Walker, subject: Subject, request: ClientRequest) -
         seen_hash=request.shown_hash,
     )
     subject.card.client_status = request.status
+
+
+def _upload(held: Answering) -> None:
+    """Send one file along with a form that has a place for it."""
+    question = next((each for each in held.definition.asks if each.type == "file"), None)
+    if question is not None:
+        lines = [held.subject.account.name, held.contact.name]
+        file = keep_file(f"{question.name}.pdf", make_paper(question.name, lines), held.actor)
+        fill.add_files(held, question.key, [file])
 
 
 def _client_name(subject: Subject) -> str:

@@ -96,10 +96,10 @@ class AskedPage:
 
     @property
     def state(self) -> str:
-        """`done` when nothing must be answered any more, `begun`, or `new`."""
-        if not self.missing and (self.answered or not any(each.is_required for each in self.asked)):
-            return "done"
-        return "begun" if self.answered else "new"
+        """`done` when nothing must be answered any more, `begun`, `new`, or `optional`: nothing must be."""
+        if self.answered:
+            return "begun" if self.missing else "done"
+        return "new" if self.missing else "optional"
 
 
 @dataclass(frozen=True)
