@@ -214,7 +214,8 @@ class FieldsForm:
 
 
 def _fields_form(subject: Subject, keys: Iterable[str], problem: Problem | None) -> FieldsForm:
-    definitions = [subject.playbook.fields[key] for key in keys]
+    # A score is nobody's to write.
+    definitions = [field for key in keys if not (field := subject.playbook.fields[key]).computed_by]
     values = {item.key: subject.value(item.key) for item in definitions}
     if problem:
         values |= typed_values("field", definitions, problem.typed)

@@ -76,7 +76,7 @@ def account_targets(playbook: PlaybookDef) -> list[Target]:
 
 
 def _fields(playbook: PlaybookDef, owner: str) -> Iterator[FieldDef]:
-    return (field for field in playbook.fields.values() if field.of == owner)
+    return (field for field in playbook.fields.values() if field.of == owner and not field.computed_by)
 
 
 def suggest(

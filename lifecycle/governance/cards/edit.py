@@ -87,6 +87,9 @@ def read_fields(subject: Subject, typed: Mapping[str, Any]) -> dict[str, Any]:
         if definition is None:
             errors[key] = f"There is no field “{clean_text(key)[:60]}”."
             continue
+        if definition.computed_by is not None:
+            errors[key] = f"{definition.name} is worked out from “{definition.computed_by}”."
+            continue
         try:
             values[key] = _as_kept(definition, read_value(definition, text))
         except ValueRefused as refusal:

@@ -82,6 +82,8 @@ class FieldDef:
     `date` "2026-11-30"; `choice` an option's key; `choices` a list of option keys; `yes_no` a bool; every
     other type a string. Money is in the card's currency. `minimum` and `maximum` bound numbers; for text they
     bound its length. `pattern` must match the whole text; `pattern_says` tells people what it wants.
+
+    `computed_by` names the request to the client whose score is kept here: nobody writes such a field.
     """
 
     key: str
@@ -94,6 +96,7 @@ class FieldDef:
     maximum: Decimal | None = None
     pattern: str | None = None
     pattern_says: str = ""
+    computed_by: str | None = None
 
     @property
     def is_column(self) -> bool:

@@ -112,8 +112,11 @@ def _look_up(check_type: CheckType[Any, Any], params: Params, wanted: Any, names
         place = path_of(wanted, reference.name, path)
         if reference.kind == "expression":
             names.expression(reference.name, place)
-        else:
-            names.expect(reference.kind, reference.name, place)
+            continue
+        is_known = names.expect(reference.kind, reference.name, place)
+        # What a gate asks to be filled in must be something that people can fill in.
+        if is_known and reference.kind == "field" and check_type.keyword != "approval":
+            names.expect("writable_field", reference.name, place)
 
 
 def _with_unique_keys(checks: Sequence[CheckDef]) -> list[CheckDef]:

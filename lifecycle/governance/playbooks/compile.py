@@ -7,6 +7,7 @@ published. All mistakes are found at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -93,7 +94,7 @@ def compile_document(loaded: Loaded, types: CheckTypes | None = None) -> Playboo
 def _compiled(content: Content, findings: Findings, types: CheckTypes) -> PlaybookDef:
     main = content.playbook
     lists: Lists = {key: options_of(options) for key, options in main.lists.items()}
-    fields = compile_fields(main.fields, lists, findings)
+    fields = _with_computed(compile_fields(main.fields, lists, findings), content.client_requests)
     checklists = {key: _checklist(key, each, findings) for key, each in main.checklists.items()}
     evidence = {key: _evidence(key, each, lists, findings) for key, each in main.evidence.items()}
     calendars = _calendars(main, findings)
@@ -137,6 +138,19 @@ def _compiled(content: Content, findings: Findings, types: CheckTypes) -> Playbo
     )
 
 
+def _with_computed(
+    fields: Mapping[str, FieldDef], requests: Mapping[str, ClientRequestDocument]
+) -> dict[str, FieldDef]:
+    """Return the fields, those marked that a score writes."""
+    computed = {
+        score.saves: request.name
+        for request in requests.values()
+        for score in request.scores.values()
+        if score.saves
+    }
+    return {key: replace(field, computed_by=computed.get(key)) for key, field in fields.items()}
+
+
 def _by_key(options: Iterable[Option]) -> dict[str, Option]:
     return {option.key: option for option in options}
 
@@ -157,6 +171,7 @@ def _names(
         "department": main.departments,
         "evidence": evidence,
         "field": fields,
+        "writable_field": [key for key, field in fields.items() if field.computed_by is None],
         "lane": main.lanes,
         "list": main.lists,
         "meeting": main.meetings,

@@ -205,6 +205,9 @@ class QuestionCompiler:
                 (*path, "saves"), f"'{shown(saves)}' is not a field", nearest(saves, self.fields)
             )
             return Question(key, words_of(key))
+        if target.computed_by is not None:
+            sentence = f"'{shown(saves)}' is a score, and nobody writes it"
+            self.findings.note(path, sentence, "ask for something else")
         return Question(
             key=key,
             name=written.name or target.name,

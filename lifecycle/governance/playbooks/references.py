@@ -33,6 +33,7 @@ KINDS: Final[dict[str, str]] = {
     "role": "a role that somebody can hold",
     "stage": "a stage of this pipeline",
     "task": "a task of this pipeline",
+    "writable_field": "a field that can be written",
 }
 
 Found = TypeVar("Found")

@@ -153,7 +153,7 @@ class SetFieldParams(ActionParams):
 
     def references(self) -> list[Reference]:
         """Return the field."""
-        return [Reference("field", self.field)]
+        return [Reference("writable_field", self.field)]
 
 
 class AddEvidenceParams(ActionParams):

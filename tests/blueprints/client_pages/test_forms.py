@@ -15,6 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.test import TestResponse
 
 from lifecycle.core.db import db, transaction
+from lifecycle.exchange.imports.columns import targets
+from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.records.evidence.models import Event
 from lifecycle.work.client_requests.models import RequestReview, RequestSubmission
 from tests.factories.browsing import Caller
@@ -292,6 +294,18 @@ def test_returned_with_comments_the_client_sees_what_to_mend_and_each_submission
     assert not gate(app, card, "last").blocked
     with app.app_context(), pytest.raises(DBAPIError, match="permission denied"), transaction():
         db.session.execute(sa.text("update request_submissions set answers = '{}'"))
+
+
+def test_nobody_writes_a_score_by_hand(app: Flask, card: KnownCard, ana: Person) -> None:
+    """W14: what the client's answers score opens or closes a gate; the page, the rules and imports cannot."""
+    typed = Caller(app, ana).post(f"/cards/{card.id}/fields", **{"field-pieces": "0"})
+    assert typed.status_code == 422
+    assert "Pieces is worked out from “Your survey”." in unescape(typed.text)
+    with app.app_context():
+        playbook = get_subject(card.id).playbook
+        offered = {target.key for target in targets(playbook, playbook.pipeline("trials"))}
+    assert "field:price" in offered
+    assert "field:pieces" not in offered
 
 
 def test_an_old_page_and_a_second_press_change_nothing(app: Flask, card: KnownCard, cleo: Filler) -> None:

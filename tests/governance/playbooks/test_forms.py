@@ -45,3 +45,30 @@ def test_what_makes_no_sense_cannot_be_published(written: str, instead: str, sen
         compile_document(load(form_files(FORM.replace(written, instead, 1))))
     assert sentence in str(broken.value)
     assert "survey.yaml:" in str(broken.value)
+
+
+def test_a_gate_asks_nobody_to_fill_in_a_score() -> None:
+    stages = "first: { leave: [ { field: pieces } ] }\nlast: {}"
+    with pytest.raises(BrokenPlaybook, match="'pieces' is not a field that can be written"):
+        compile_document(load(form_files(stages=stages)))
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "sentence"),
+    [
+        (
+            "rules.yaml",
+            "rules:\n  r: { on: request.submitted, do: [ { set_field: { field: pieces, value: 9 } } ] }\n",
+            "'pieces' is not a field that can be written",
+        ),
+        (
+            "client_requests/other.yaml",
+            "name: Other\nanswer: submit\nasks: { pieces: {} }\nmessage: asked\n",
+            "'pieces' is a score, and nobody writes it",
+        ),
+    ],
+)
+def test_nothing_in_a_playbook_writes_a_score(file: str, text: str, sentence: str) -> None:
+    with pytest.raises(BrokenPlaybook) as broken:
+        compile_document(load({**form_files(), file: text}))
+    assert sentence in str(broken.value)
