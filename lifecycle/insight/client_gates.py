@@ -254,11 +254,17 @@ class GatePage:
         return [each for each in self.reminders if each.state in ("fired", "skipped")]
 
 
-def read_client_gate(request_id: uuid.UUID) -> GatePage:
-    """Return the page of a request. About a dozen queries. Raises NotFound."""
+def find_request(request_id: uuid.UUID) -> ClientRequest:
+    """Return a request to a client. Raises NotFound."""
     request = db.session.get(ClientRequest, request_id, populate_existing=True)
     if request is None:
         raise NotFound("There is no such request to a client.")
+    return request
+
+
+def read_client_gate(request_id: uuid.UUID) -> GatePage:
+    """Return the page of a request. About a dozen queries. Raises NotFound."""
+    request = find_request(request_id)
     subject = get_subject(request.card_id)
     links = db.session.scalars(
         sa.select(ClientLink)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
-from flask import flash, render_template, request, url_for
+from flask import flash, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.client_gates import client_gates
@@ -17,7 +18,8 @@ from lifecycle.governance.cards.change import changing_card
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.requests import decide
 from lifecycle.insight.ages import AGES, age_of
-from lifecycle.insight.client_gates import FILTERS, list_client_gates, read_client_gate
+from lifecycle.insight.client_gates import FILTERS, find_request, list_client_gates, read_client_gate
+from lifecycle.insight.form_paper import paper_of_submission
 from lifecycle.records.outbox.states import STATE_WORDS
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import can, require
@@ -60,6 +62,14 @@ def list_gates() -> ResponseReturnValue:
 def show_gate(request_id: uuid.UUID) -> ResponseReturnValue:
     """Show one request to a client."""
     return _page(request_id)
+
+
+@client_gates.get("/client-gates/<uuid:request_id>/submissions/<int:number>.pdf")
+def show_submission(request_id: uuid.UUID, number: int) -> ResponseReturnValue:
+    """Give a submission of a form as PDF."""
+    require(current_actor(), "boards.read")
+    name, pdf = paper_of_submission(find_request(request_id), number)
+    return send_file(BytesIO(pdf), mimetype="application/pdf", as_attachment=True, download_name=name)
 
 
 @client_gates.post("/client-gates/<uuid:request_id>/reminders")
@@ -114,7 +124,7 @@ def create_withdrawal(request_id: uuid.UUID) -> ResponseReturnValue:
 @client_gates.post("/client-gates/<uuid:request_id>/askings")
 def create_asking(request_id: uuid.UUID) -> ResponseReturnValue:
     """Ask anew, with what is so now: the contact chosen, or somebody named here."""
-    asked = read_client_gate(request_id).request
+    asked = find_request(request_id)
     new: list[uuid.UUID] = []
 
     def ask(subject: Subject, actor: Actor, _wanted: uuid.UUID) -> None:
@@ -140,7 +150,7 @@ def _act(
     leads_to: Callable[[], uuid.UUID] | None = None,
 ) -> ResponseReturnValue:
     actor = current_actor()
-    card_id = read_client_gate(request_id).request.card_id
+    card_id = find_request(request_id).card_id
     try:
         with transaction(), changing_card(card_id, actor, permission="client_requests.ask") as subject:
             act(subject, actor, request_id)

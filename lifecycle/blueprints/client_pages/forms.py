@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
-from flask import Response, flash, jsonify, redirect, render_template, request, url_for
+from flask import Response, flash, jsonify, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.client_pages import client_pages
@@ -17,6 +18,7 @@ from lifecycle.governance.requests.answer import Answering, answering, find_open
 from lifecycle.governance.requests.fill import Saved, add_files, drop_file, pass_on, save_answers
 from lifecycle.governance.requests.form import AskedPage
 from lifecycle.insight.client_page import MEND, ClientPage, read_client_page
+from lifecycle.insight.form_paper import paper_of_submission
 from lifecycle.web.access import public
 from lifecycle.web.form_pages import PREFIX, build_page_form, rows_of, typed_answers
 
@@ -114,6 +116,23 @@ def show_review(token: str) -> ResponseReturnValue:
         return show_review_of(token, _open(token, whole=True))
     except NotFound as why:
         return gone(token, why)
+
+
+@client_pages.get("/c/<token>/submission.pdf")
+@public
+@limiter.limit("30 per minute")
+def show_submission(token: str) -> ResponseReturnValue:
+    """Give what was submitted last as PDF, to whoever has the whole."""
+    try:
+        opened = find_opened(token)
+        if opened.link.pages is not None or opened.request.opened_at is None:
+            return gone(token, NotFound(_NO_PAGE))
+        name, pdf = paper_of_submission(opened.request)
+    except NotFound as why:
+        return gone(token, why)
+    return with_own(
+        send_file(BytesIO(pdf), mimetype="application/pdf", as_attachment=True, download_name=name)
+    )
 
 
 def show_review_of(token: str, page: ClientPage, refusal: Refusal | None = None) -> Response:

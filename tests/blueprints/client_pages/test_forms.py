@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from pypdf import PdfReader
 from sqlalchemy.exc import DBAPIError
 from werkzeug.test import TestResponse
 
@@ -294,6 +295,27 @@ def test_returned_with_comments_the_client_sees_what_to_mend_and_each_submission
     assert not gate(app, card, "last").blocked
     with app.app_context(), pytest.raises(DBAPIError, match="permission denied"), transaction():
         db.session.execute(sa.text("update request_submissions set answers = '{}'"))
+
+
+def test_what_was_submitted_is_there_as_pdf_for_both_sides(
+    app: Flask, card: KnownCard, cleo: Filler, ana: Person
+) -> None:
+    """E19: as it was submitted, whatever is typed since; markup in an answer is text."""
+    cleo.save("you", **{**YOU, "ask-company": "#set text(red) *Nord* $x$ <b>"})
+    cleo.save("trade", **TRADE)
+    assert cleo.browser.get(f"{cleo.path}/submission.pdf").status_code == 404
+    cleo.submit()
+    request = request_of(app, card, "survey")
+    ours = Caller(app, ana).get(f"/client-gates/{request['id']}/submissions/1.pdf")
+    theirs = cleo.browser.get(f"{cleo.path}/submission.pdf")
+    for answer in (ours, theirs):
+        assert answer.mimetype == "application/pdf"
+        text = "\n".join(page.extract_text() for page in PdfReader(BytesIO(answer.data)).pages)
+        assert "#set text(red) *Nord* $x$ <b>" in text
+        assert "Home" in text
+        assert "20.00" in text
+        assert "Cleo Client" in text
+    assert Caller(app, ana).get(f"/client-gates/{request['id']}/submissions/2.pdf").status_code == 404
 
 
 def test_nobody_writes_a_score_by_hand(app: Flask, card: KnownCard, ana: Person) -> None:
