@@ -25,6 +25,10 @@ from lifecycle.web.form_pages import PREFIX, build_page_form, rows_of, typed_ans
 _NO_PAGE = "There is no such page."
 
 
+class _NotNow(Exception):
+    """The link works, and there is nothing to fill in now: its first page says why."""
+
+
 @client_pages.get("/c/<token>/pages/<key>")
 @public
 @limiter.limit("120 per minute")
@@ -35,6 +39,8 @@ def show_form_page(token: str, key: str) -> ResponseReturnValue:
         asked = _asked(page, key)
     except NotFound as why:
         return gone(token, why)
+    except _NotNow:
+        return _see_first(token)
     return _form_page(token, page, asked)
 
 
@@ -51,6 +57,8 @@ def create_page_answers(token: str, key: str) -> ResponseReturnValue:
         asked = _asked(page, key)
     except NotFound as why:
         return gone(token, why)
+    except _NotNow:
+        return _see_first(token)
     except (Invalid, Conflict) as refusal:
         return _refused(token, key, refusal)
     errors = {**_errors(asked), **saved.conflicts}
@@ -78,6 +86,8 @@ def create_draft(token: str) -> Any:
         asked = _asked(_open(token), key)
     except Refusal as refusal:
         return with_own(jsonify(problem=refusal.sentence)), refusal.status
+    except _NotNow:
+        return with_own(jsonify(problem="Nothing can be filled in here now.")), 409
     errors = {**_errors(asked), **saved.conflicts}
     sent = {name.split("-")[1] for name in request.form if name.startswith(f"{PREFIX}-")}
     return with_own(
@@ -116,6 +126,8 @@ def show_review(token: str) -> ResponseReturnValue:
         return show_review_of(token, _open(token, whole=True))
     except NotFound as why:
         return gone(token, why)
+    except _NotNow:
+        return _see_first(token)
 
 
 @client_pages.get("/c/<token>/submission.pdf")
@@ -151,8 +163,9 @@ def show_review_of(token: str, page: ClientPage, refusal: Refusal | None = None)
 def _open(token: str, *, whole: bool = False) -> ClientPage:
     """Return a form that may be filled in, which a person has opened; `whole`: by a link to all of it."""
     page = read_client_page(find_opened(token))
-    is_open = page.form is not None and page.opened.request.opened_at is not None and page.may_act
-    if not is_open or (whole and page.pages is not None):
+    if page.form is None or page.opened.request.opened_at is None or not page.may_act:
+        raise _NotNow
+    if whole and page.pages is not None:
         raise NotFound(_NO_PAGE)
     return page
 
@@ -198,8 +211,8 @@ def _refused(token: str, key: str, refusal: Refusal, form: str = "page") -> Resp
     try:
         page = _open(token)
         asked = _asked(page, key)
-    except NotFound:
-        return redirect(url_for("client_pages.show_request", token=token), 303)
+    except (NotFound, _NotNow):
+        return _see_first(token)
     errors = refusal.field_errors if isinstance(refusal, Invalid) else {}
     return _form_page(token, page, asked, errors, refusal, form)
 
@@ -235,6 +248,10 @@ def _form_page(
         is_mending=asked.page.key == MEND,
     )
     return answered(content, 422 if errors else refusal.status if refusal else 200)
+
+
+def _see_first(token: str) -> ResponseReturnValue:
+    return redirect(url_for("client_pages.show_request", token=token), 303)
 
 
 def _see(token: str, key: str) -> ResponseReturnValue:

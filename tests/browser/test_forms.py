@@ -1,0 +1,185 @@
+"""E19, P10, P12: a form on a phone, with a script and without: saved as typed, resumed elsewhere, mended."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from flask import Flask
+from playwright.sync_api import Browser, Page, expect
+
+from lifecycle.core.db import transaction
+from lifecycle.governance.cards.change import changing_card
+from lifecycle.governance.requests.decide import return_submission
+from tests.factories.cards import KnownCard, a_card, make_account, moved
+from tests.factories.clients import a_contact, request_of
+from tests.factories.consequences import follow_through, link_of
+from tests.factories.forms import publish_form
+from tests.factories.people import Person, make_user
+
+pytestmark = pytest.mark.browser
+
+PHONE = {"width": 390, "height": 844}
+PDF = {"name": "prices.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4\n1 0 obj<<>>endobj\n%%EOF\n"}
+
+
+@pytest.fixture
+def ana(app: Flask) -> Person:
+    publish_form(app)
+    return make_user(app, name="Ana", role="manager", departments=["bench"])
+
+
+@pytest.fixture
+def card(app: Flask, ana: Person) -> KnownCard:
+    account = make_account(app, owner=ana, name="Nordwind Funk")
+    a_contact(app, account)
+    card = a_card(app, ana, account=account, fields={"wish": "Blue"})
+    moved(app, card, "survey", ana)
+    follow_through(app)
+    return card
+
+
+@pytest.fixture
+def link(app: Flask, card: KnownCard) -> str:
+    return link_of(app, request_of(app, card, "survey")["id"])
+
+
+@pytest.fixture
+def device(browser: Browser, base_url: str) -> Iterator[Any]:
+    contexts = []
+    errors: list[str] = []
+
+    def open_on(**options: Any) -> Page:
+        context = browser.new_context(base_url=base_url, **{"viewport": PHONE, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(8000)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda m: errors.append(m.text) if "Content Security Policy" in m.text else None)
+        return page
+
+    yield open_on
+    for context in contexts:
+        context.close()
+    assert not errors, errors
+
+
+def begin(page: Page, link: str) -> None:
+    page.goto(link)
+    page.get_by_role("button", name="Open", exact=True).click()
+
+
+def fill_you(page: Page) -> None:
+    page.get_by_label("Street and number").fill("Am Kai 1")
+    page.get_by_label("Town").fill("Emden")
+    page.get_by_label("Country").fill("Germany")
+    page.get_by_label("Price", exact=True).fill("99.50")
+
+
+def go_on(page: Page) -> None:
+    page.get_by_role("button", name="Save and continue", exact=True).last.click()
+
+
+def test_what_is_typed_is_saved_and_another_device_goes_on_with_it(
+    app: Flask, card: KnownCard, link: str, device: Any
+) -> None:
+    phone = device()
+    begin(phone, link)
+    phone.get_by_role("link", name="What you sell").click()
+    phone.get_by_label("Wireless", exact=True).check()
+    expect(phone.locator("[data-saved]")).to_have_text(re.compile("^Saved"))
+    laptop = device(viewport={"width": 1280, "height": 800})
+    laptop.goto(link)
+    laptop.get_by_role("link", name="Your towers").click()
+    owner = laptop.get_by_label("Whose they are")
+    expect(owner).to_be_hidden()
+    laptop.get_by_label("Masts", exact=True).fill("12")
+    laptop.get_by_label("Yes").check()
+    # What the answer opens appears without a reload, and what cannot be is said where it was typed.
+    expect(owner).to_be_visible()
+    laptop.get_by_label("Masts", exact=True).fill("1200")
+    expect(laptop.locator("[data-question=masts]")).to_contain_text("Masts must be at most 900.")
+    laptop.get_by_label("Masts", exact=True).fill("12")
+    expect(laptop.locator("[data-question=masts] .field-error")).to_have_count(0)
+    assert request_of(app, card, "survey")["answers"]["masts"] == "12"
+
+
+@pytest.mark.parametrize("script", [True, False])
+def test_the_whole_way_on_a_phone_with_return_and_mending(
+    app: Flask, card: KnownCard, ana: Person, link: str, device: Any, script: bool
+) -> None:
+    page = device(java_script_enabled=script)
+    begin(page, link)
+    page.get_by_role("link", name="Begin").or_(page.get_by_role("link", name="Go on")).click()
+    fill_you(page)
+    go_on(page)
+    page.get_by_label("Fibre", exact=True).check()
+    page.locator("[name=ask-plans-0-name]").fill("Home")
+    page.locator("[name=ask-plans-0-price]").fill("twenty")
+    page.locator("[name=ask-lists]").set_input_files(PDF)
+    go_on(page)
+    expect(page.get_by_role("alert").first).to_contain_text("row 1: Price must be a number")
+    expect(page.get_by_role("link", name="prices.pdf")).to_be_visible()
+    page.locator("[name=ask-plans-0-price]").fill("20")
+    go_on(page)
+    expect(page.get_by_role("heading", name="Look it over, then send it")).to_be_visible()
+    page.get_by_label("This is true.").check()
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator(".client-page")).to_contain_text("Thank you. We got it")
+    # The back button leads to what is so now.
+    page.go_back()
+    expect(page.locator(".client-page")).to_contain_text("Thank you. We got it")
+    with app.app_context(), transaction():
+        request = request_of(app, card, "survey")
+        with changing_card(card.id, ana.actor, permission="client_requests.ask") as subject:
+            return_submission(subject, ana.actor, request["id"], "", {"plans": "And the business plans?"})
+    page.goto(link)
+    page.get_by_role("link", name="Mend 1 answer").click()
+    expect(page.locator(".client-comment")).to_contain_text("And the business plans?")
+    expect(page.locator("[name=ask-company]")).to_have_count(0)
+    page.locator("[name=ask-plans-1-name]").fill("Work")
+    page.locator("[name=ask-plans-1-price]").fill("40")
+    go_on(page)
+    page.get_by_label("This is true.").check()
+    page.get_by_role("button", name="Send", exact=True).click()
+    expect(page.locator(".client-page")).to_contain_text("Thank you. We got it")
+    assert [plan["name"] for plan in request_of(app, card, "survey")["answers"]["plans"]] == ["Home", "Work"]
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 390), ("light", 1280)])
+def test_axe_finds_nothing_and_nothing_runs_over_the_edge(
+    link: str, device: Any, scheme: Any, width: int
+) -> None:
+    page = device(color_scheme=scheme, viewport={"width": width, "height": 800})
+    page.goto(link)
+    for path in (None, "", "/pages/you", "/pages/trade", "/review"):
+        if path is None:
+            page.get_by_role("button", name="Open", exact=True).click()
+        else:
+            page.goto(f"{link}{path}")
+        found = Axe().run(page).response["violations"]
+        assert not found, [(each["id"], each["nodes"][0]["html"]) for each in found]
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_script_and_style_of_a_client_page_are_small(link: str, device: Any, base_url: str) -> None:
+    page = device()
+    sizes: dict[str, int] = {}
+    page.on(
+        "response",
+        lambda answer: (
+            sizes.update({Path(answer.url).name: len(gzip.compress(answer.body()))})
+            if answer.request.resource_type in ("script", "stylesheet")
+            else None
+        ),
+    )
+    begin(page, link)
+    page.goto(f"{link}/pages/trade")
+    page.wait_for_load_state("networkidle")
+    assert len(sizes) == 2, sizes
+    assert sum(sizes.values()) < 60_000, sizes
