@@ -67,6 +67,9 @@ class Settings:
     base_url: str = "http://127.0.0.1:8000"
     data_dir: Path = CHECKOUT / "var"
     max_upload_bytes: int = DEFAULT_UPLOAD_LIMIT
+    # PKCS#12, with which papers are signed; without one, one of our own in `data_dir`.
+    signing_certificate: Path | None = None
+    signing_password: str | None = field(default=None, repr=False)
     demo_password: str | None = field(default=None, repr=False)
     # How many reverse proxies of ours stand in front: only what they add to a request is believed.
     trusted_proxies: int = 0
@@ -107,6 +110,8 @@ class Settings:
             base_url=(_address(given, "BASE_URL", ("http", "https")) or cls.base_url).rstrip("/"),
             data_dir=Path(given.get("LIFECYCLE_DATA") or cls.data_dir),
             max_upload_bytes=_bytes(given, "MAX_UPLOAD_BYTES", DEFAULT_UPLOAD_LIMIT),
+            signing_certificate=_certificate(given),
+            signing_password=given.get("SIGNING_PASSWORD") or None,
             demo_password=given.get("LIFECYCLE_DEMO_PASSWORD") or None,
             trusted_proxies=_count(given, "TRUSTED_PROXIES"),
             metrics_token=_metrics_token(given),
@@ -348,6 +353,17 @@ def _address(given: Mapping[str, str], name: str, schemes: tuple[str, ...], *, r
     if url and urlsplit(url).scheme not in schemes:
         raise SettingsRefused(f"{name} must begin with {' or '.join(scheme + '://' for scheme in schemes)}.")
     return url
+
+
+def _certificate(given: Mapping[str, str]) -> Path | None:
+    name = given.get("SIGNING_CERTIFICATE")
+    if not name:
+        return None
+    if not Path(name).is_file():
+        raise SettingsRefused(
+            "SIGNING_CERTIFICATE names no file: give the path of a PKCS#12 file (.p12 or .pfx)."
+        )
+    return Path(name)
 
 
 def _count(given: Mapping[str, str], name: str) -> int:

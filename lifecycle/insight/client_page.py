@@ -19,6 +19,7 @@ from lifecycle.governance.language.model import (
 from lifecycle.governance.requests.answer import Opened
 from lifecycle.governance.requests.ask import get_definition
 from lifecycle.governance.requests.form import AskedPage, AskedQuestion, AskedSection, FormState, read_form
+from lifecycle.governance.requests.signing import content_hash, waiting_code
 from lifecycle.insight.answers import show_answer
 from lifecycle.records.people.models import User
 from lifecycle.work.client_requests.models import WAITING_STATUSES
@@ -88,6 +89,23 @@ class ClientPage:
         return self.to_mend or next((page for page in self.shown_pages if page.missing), None)
 
     @property
+    def content_hash(self) -> str:
+        """The hash of what is signed here, as it stands; "" where nothing is."""
+        if self.definition.sign is None:
+            return ""
+        return content_hash(self.subject, self.definition, self.opened.request)
+
+    @property
+    def has_code(self) -> bool:
+        """Whether a code is on its way that can still be typed."""
+        return waiting_code(self.opened.link) is not None
+
+    @property
+    def masked_email(self) -> str:
+        """Where the code goes, as much as the one who gets it needs to know."""
+        return masked(self.opened.contact.email or "")
+
+    @property
     def questions(self) -> tuple[Question, ...]:
         """What they are asked to fill in, as far as this link opens it."""
         pages = self.pages
@@ -147,3 +165,9 @@ def read_client_page(opened: Opened) -> ClientPage:
         steps=len(phases),
         form=read_form(definition, subject, opened.request.answers) if definition.pages else None,
     )
+
+
+def masked(address: str) -> str:
+    """Return an email address with most of its name hidden: whoever holds a link need not learn it."""
+    name, at, domain = address.partition("@")
+    return f"{name[:1]}…{at}{domain}" if at else ""

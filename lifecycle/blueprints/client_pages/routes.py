@@ -21,8 +21,8 @@ from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid, NotFound, Refusal
 from lifecycle.extensions import limiter
 from lifecycle.governance.requests import answer, renew
-from lifecycle.governance.requests.answer import Answering, answering, find_opened
-from lifecycle.insight.client_page import ClientPage, read_client_page
+from lifecycle.governance.requests.answer import Answering, answering, find_opened, try_code_of
+from lifecycle.insight.client_page import ClientPage, masked, read_client_page
 from lifecycle.records.files.store import read_file
 from lifecycle.web.access import public
 from lifecycle.web.inputs import build_form, typed_values
@@ -55,7 +55,26 @@ def create_answer(token: str) -> ResponseReturnValue:
     # A form with pages is saved page by page.
     if request.form.get("act") == "draft":
         return _act(token, _keep_draft, said="Saved. Open the same link to go on, on any device.")
-    return _act(token, _take_answer)
+    return _act(token, _take_answer(token))
+
+
+@client_pages.post("/c/<token>/codes")
+@public
+@limiter.limit("12 per hour", key_func=by_token)
+def create_code(token: str) -> ResponseReturnValue:
+    """Mail the code that signing takes, to whom the link was for."""
+    back = "show_review" if request.form.get("from") == "review" else "show_request"
+    try:
+        with transaction(), answering(token) as held:
+            answer.ask_for_code(held)
+            address = held.contact.email or ""
+    except NotFound as why:
+        return gone(token, why)
+    except (Invalid, Conflict) as refusal:
+        flash(refusal.sentence, "warning")
+    else:
+        flash(f"We sent a code to {masked(address)}. It is good for 15 minutes.", "passed")
+    return redirect(url_for(f"client_pages.{back}", token=token) + "#sign", 303)
 
 
 @client_pages.post("/c/<token>/refusals")
@@ -106,11 +125,41 @@ def show_file(token: str, file_id: uuid.UUID) -> ResponseReturnValue:
     return with_own(response)
 
 
+@client_pages.get("/c/<token>/paper.pdf")
+@public
+@limiter.limit("30 per minute")
+def show_paper(token: str) -> ResponseReturnValue:
+    """Give the signed paper, once it is made, to whoever has the whole."""
+    try:
+        opened = find_opened(token)
+    except NotFound as why:
+        return gone(token, why)
+    request = opened.request
+    if opened.link.pages is not None or request.opened_at is None or request.paper_id is None:
+        return gone(token, NotFound("There is no such paper."))
+    stored, content = read_file(request.paper_id)
+    paper = send_file(
+        BytesIO(content), mimetype="application/pdf", as_attachment=True, download_name=stored.name
+    )
+    return with_own(paper)
+
+
 def _keep_draft(held: Answering) -> None:
     answer.save_draft(held, _typed(held))
 
 
-def _take_answer(held: Answering) -> None:
+def _take_answer(token: str) -> Callable[[Answering], None]:
+    form = request.form
+    code = None
+    if form.get("code", "").strip():
+        # By itself, and before anything else: an attempt counts, whatever becomes of the rest.
+        with transaction():
+            code = try_code_of(token, form["code"])
+    signing = answer.Signing(form.get("drawn", ""), code, form.get("seen_content", ""))
+    return lambda held: _answer(held, signing)
+
+
+def _answer(held: Answering, signing: answer.Signing) -> None:
     form = request.form
     answer.answer_request(
         held,
@@ -121,6 +170,7 @@ def _take_answer(held: Answering) -> None:
         agrees=form.get("agrees") == "1",
         came_from={"address": request.remote_addr or "", "user_agent": request.headers.get("User-Agent", "")},
         seen_hash=form.get("seen", ""),
+        signing=signing,
     )
 
 

@@ -13,21 +13,17 @@ from functools import partial
 from typing import Any
 
 from lifecycle.core.clock import now
-from lifecycle.core.db import db
 from lifecycle.exchange.demo import words
 from lifecycle.exchange.demo.papers import make_paper
 from lifecycle.exchange.demo.plan import Stay
 from lifecycle.exchange.demo.scene import Scene
-from lifecycle.exchange.demo.walk import Walker, answer_as_client
+from lifecycle.exchange.demo.walk import Walker, answer_as_client, hold_as_client
 from lifecycle.governance.cards import edit, proofs
 from lifecycle.governance.cards.waiting import start_waiting, stop_waiting
 from lifecycle.governance.cards.waivers import waive_check
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.handoffs.answer import accept_handoff, return_handoff
 from lifecycle.governance.requests import answer
-from lifecycle.governance.requests.answer import Answering
-from lifecycle.governance.requests.ask import get_definition
-from lifecycle.records.accounts.models import Contact
 from lifecycle.records.files.store import keep_file
 from lifecycle.records.people.actor import Actor
 from lifecycle.work.approvals.queries import approvals_by_card
@@ -336,9 +332,7 @@ def _answer_as_client(scene: Scene, subject: Subject, *, how: str = "signed") ->
     if how == "signed":
         answer_as_client(Walker(scene.random, {}), subject, request)
         return
-    contact = db.session.get_one(Contact, request.contact_id)
-    actor = Actor(user_id=None, name=contact.name, role="client", kind="client")
-    held = Answering(subject, request, get_definition(subject, request), contact, actor)
+    held = hold_as_client(subject, request)
     answer.open_request(held)
     if how == "stuck":
         answer.say_stuck(

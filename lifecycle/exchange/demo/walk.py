@@ -34,8 +34,10 @@ from lifecycle.governance.language.model import CheckDef, FieldDef, Question
 from lifecycle.governance.moves.move import move_card
 from lifecycle.governance.moves.outcome import Blocked, Moved
 from lifecycle.governance.requests import answer, decide, fill
-from lifecycle.governance.requests.answer import Answering
+from lifecycle.governance.requests.answer import Answering, Signing
 from lifecycle.governance.requests.ask import get_definition
+from lifecycle.governance.requests.decide import working_link
+from lifecycle.governance.requests.signing import content_hash, send_code
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.files.store import keep_file
 from lifecycle.records.people.actor import SYSTEM, Actor
@@ -312,10 +314,8 @@ def answer_as_client(walker: Walker, subject: Subject, request: ClientRequest) -
     """Do what the client would: open it, fill it in, attach, and say yes."""
     if request.status not in ("asked", "opened", "in_progress", "returned"):
         return
-    contact = db.session.get_one(Contact, request.contact_id)
-    definition = get_definition(subject, request)
-    actor = Actor(user_id=None, name=contact.name, role="client", kind="client")
-    held = Answering(subject, request, definition, contact, actor)
+    held = hold_as_client(subject, request)
+    contact, definition, actor = held.contact, held.definition, held.actor
     answer.open_request(held)
     given = {question.key: walker.answer(subject, question) for question in definition.asks}
     if definition.pages:
@@ -334,8 +334,22 @@ def answer_as_client(walker: Walker, subject: Subject, request: ClientRequest) -
         agrees=True,
         came_from={"address": "203.0.113.7", "user_agent": "A browser on a phone"},
         seen_hash=request.shown_hash,
+        signing=_signing(held) if definition.sign else None,
     )
     subject.card.client_status = request.status
+
+
+def hold_as_client(subject: Subject, request: ClientRequest) -> Answering:
+    """Return a request as the contact who was asked holds it, by their link."""
+    contact = db.session.get_one(Contact, request.contact_id)
+    actor = Actor(user_id=None, name=contact.name, role="client", kind="client")
+    link = working_link(request, contact)
+    return Answering(subject, request, get_definition(subject, request), contact, actor, link)
+
+
+def _signing(held: Answering) -> Signing:
+    code = send_code(held.link, held.contact, held.request)
+    return Signing("", code, content_hash(held.subject, held.definition, held.request))
 
 
 def _upload(held: Answering) -> None:

@@ -490,6 +490,13 @@ class AttachDocument(Written):
     required: bool = False
 
 
+class SignDocument(Written):
+    """That the client signs; a bare word is the evidence that the signed paper counts as."""
+
+    short = "paper"
+    paper: Key | None = None
+
+
 class ClientRequestDocument(Written):
     """The file of a request to a client: what they see, and what they are asked to do."""
 
@@ -502,6 +509,7 @@ class ClientRequestDocument(Written):
     pages: Ordered[FormPageDocument] = {}
     scores: Ordered[ScoreDocument] = {}
     attach: AttachDocument | None = None
+    sign: SignDocument | None = None
     consent: Text = ""
     button: Name | None = None
     message: Key

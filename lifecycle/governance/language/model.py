@@ -322,6 +322,13 @@ class ScoreDef:
 
 
 @dataclass(frozen=True)
+class SignDef:
+    """That a request is signed. `paper` is the evidence that the signed paper counts as, None for none."""
+
+    paper: str | None = None
+
+
+@dataclass(frozen=True)
 class ClientRequestDef:
     """A request to a client: what they are shown, asked and may attach, and the mail that brings it.
 
@@ -346,6 +353,7 @@ class ClientRequestDef:
     reminder: str | None = None
     pages: tuple[FormPageDef, ...] = ()
     scores: tuple[ScoreDef, ...] = ()
+    sign: SignDef | None = None
 
     @cached_property
     def page_of(self) -> Mapping[str, str]:

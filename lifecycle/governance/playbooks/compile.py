@@ -35,6 +35,7 @@ from lifecycle.governance.language.model import (
     PhaseDef,
     PlaybookDef,
     RuleDef,
+    SignDef,
 )
 from lifecycle.governance.language.names import ACCOUNT_NAMES, CARD_NAMES, declared_names
 from lifecycle.governance.language.shape import misfits
@@ -303,6 +304,8 @@ def _client_request(
     if written.pages and (written.asks or written.answer != "submit"):
         sentence = "a form with pages is submitted, and asks on its pages only"
         names.findings.note((*path, "pages"), sentence, "write 'answer: submit' and move 'asks' to a page")
+    if written.sign is not None:
+        _check_sign(written, names, path)
     form = FormCompiler(questions, names, fields)
     pages = form.pages(written.pages, (*path, "pages"))
     return ClientRequestDef(
@@ -321,7 +324,18 @@ def _client_request(
         reminder=written.reminder,
         pages=pages,
         scores=form.scores(written.scores, (*path, "scores")),
+        sign=SignDef(written.sign.paper) if written.sign else None,
     )
+
+
+def _check_sign(written: ClientRequestDocument, names: Names, path: Path) -> None:
+    assert written.sign is not None
+    names.expect("evidence", written.sign.paper, (*path, "sign", "paper"))
+    if not written.consent:
+        names.findings.note((*path, "sign"), "nobody can sign without a sentence", "write 'consent:'")
+    if written.asks:
+        sentence = "what is signed is looked over first, so questions stand on pages"
+        names.findings.note((*path, "sign"), sentence, "write 'pages:' instead of 'asks:'")
 
 
 def _check_messages(

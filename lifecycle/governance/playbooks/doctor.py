@@ -179,6 +179,7 @@ def _asked_for(playbook: PlaybookDef) -> set[tuple[str, str]]:
     asked: set[tuple[str, str]] = set()
     for request in playbook.client_requests.values():
         asked |= {("evidence", key) for key in (*request.documents, request.attach) if key}
+        asked |= {("evidence", request.sign.paper)} if request.sign and request.sign.paper else set()
         asked |= {("message", key) for key in (request.message, request.reminder) if key}
     for rule in playbook.rules:
         for action in rule.actions:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Conflict, Invalid, NotFound
+from lifecycle.core.queue import BULK, enqueue_after_commit
 from lifecycle.core.tokens import hash_token
 from lifecycle.governance.cards.change import changing_card
 from lifecycle.governance.cards.edit import record_card_event, set_fields
@@ -27,6 +28,14 @@ from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ClientRequestDef
 from lifecycle.governance.requests.ask import describe, get_definition, get_request, let_the_clock_run
 from lifecycle.governance.requests.form import Scored, read_form
+from lifecycle.governance.requests.signing import (
+    content_hash,
+    content_of,
+    read_signature,
+    send_code,
+    try_code,
+    use_code,
+)
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.files.models import StoredFile
 from lifecycle.records.inbox.record import tell
@@ -35,6 +44,7 @@ from lifecycle.work.attachments import record as attachments
 from lifecycle.work.attachments.queries import attachments_by_card
 from lifecycle.work.client_requests.models import (
     WAITING_STATUSES,
+    ClientCode,
     ClientLink,
     ClientRequest,
     RequestSubmission,
@@ -69,6 +79,7 @@ class Answering:
     definition: ClientRequestDef
     contact: Contact
     actor: Actor
+    link: ClientLink
     pages: frozenset[str] | None = None
 
 
@@ -99,6 +110,15 @@ def _works(link: ClientLink, request: ClientRequest, contact: Contact) -> bool:
     )
 
 
+@dataclass(frozen=True)
+class Signing:
+    """What signing takes besides a name: the strokes as JSON, the code tried, and the hash that was seen."""
+
+    drawn: str
+    code: ClientCode | None
+    seen_content: str
+
+
 @contextmanager
 def answering(token: str) -> Iterator[Answering]:
     """Hold the card of a link while its client acts, in the caller's transaction.
@@ -118,7 +138,7 @@ def answering(token: str) -> Iterator[Answering]:
             raise NotFound(GONE)
         link.last_used_at = now()
         pages = frozenset(link.pages) if link.pages is not None else None
-        yield Answering(subject, request, get_definition(subject, request), contact, actor, pages)
+        yield Answering(subject, request, get_definition(subject, request), contact, actor, link, pages)
         subject.card.client_status = request.status
 
 
@@ -127,6 +147,29 @@ def open_request(held: Answering) -> None:
     if held.request.status == "asked":
         held.request.status, held.request.opened_at = "opened", now()
         record_act(held, "card.request.opened")
+
+
+def ask_for_code(held: Answering) -> None:
+    """Mail the code that signing takes.
+
+    Raises:
+        Conflict: it is answered, a part was passed on only, or very many were asked for.
+        Invalid: nothing is signed here, or no address is known.
+    """
+    require_open(held)
+    _require_whole(held)
+    if held.definition.sign is None:
+        raise Invalid("Nothing is signed here.")
+    send_code(held.link, held.contact, held.request)
+    record_act(held, "card.request.code_sent")
+
+
+def try_code_of(token: str, typed: str) -> ClientCode | None:
+    """Count an attempt with a code, and return it if it is right; None for a link that opens nothing."""
+    try:
+        return try_code(find_opened(token).link, typed)
+    except NotFound:
+        return None
 
 
 def save_draft(held: Answering, typed: Mapping[str, Any]) -> None:
@@ -148,6 +191,7 @@ def answer_request(
     agrees: bool,
     came_from: Mapping[str, str],
     seen_hash: str,
+    signing: Signing | None = None,
 ) -> None:
     """Take the client's yes, or what they submit, with its proof.
 
@@ -156,6 +200,7 @@ def answer_request(
         agrees: whether they ticked the sentence they agree to.
         came_from: address and user agent, kept with the proof.
         seen_hash: the hash of what their page showed; another one means that it changed meanwhile.
+        signing: of a request that is signed, the drawing, the code, and the hash of what they looked over.
 
     Raises:
         Invalid: something is missing, by field; Conflict: what they saw has changed, or it is answered.
@@ -170,6 +215,7 @@ def answer_request(
     _require_whole(held)
     values, fields, scores = _read(held, typed)
     _check_signature(held, files, signer, agrees)
+    signed = _signed(held, signer, position, signing) if held.definition.sign else {}
     at = now()
     is_accepted = held.definition.answer == "accept"
     request.answers = values
@@ -186,7 +232,9 @@ def answer_request(
         "documents": request.documents,
         "address": came_from.get("address", ""),
         "user_agent": came_from.get("user_agent", "")[:400],
+        **signed,
     }
+    request.signed_at, request.paper_id = (at, None) if signed else (None, None)
     request.status = "accepted" if is_accepted else "submitted"
     request.decided_at = at if is_accepted else None
     request.comments = {}
@@ -199,6 +247,8 @@ def answer_request(
     if not is_accepted:
         data["submission"] = _freeze(request, scores).number
     record_act(held, "card.request.accepted" if is_accepted else "card.request.submitted", data)
+    if signed:
+        enqueue_after_commit(BULK, "jobs.papers.make_due")
     let_the_clock_run(subject, held.actor)
     tell_owner(
         held,
@@ -287,6 +337,21 @@ def _freeze(request: ClientRequest, scores: list[dict[str, Any]]) -> RequestSubm
     db.session.add(frozen)
     db.session.flush()
     return frozen
+
+
+def _signed(held: Answering, signer: str, position: str, signing: Signing | None) -> dict[str, Any]:
+    """Return what the proof keeps of a signature; the code is spent with it."""
+    signature = read_signature(signer, position, signing.drawn if signing else "")
+    digest = content_hash(held.subject, held.definition, held.request)
+    if signing is None or signing.seen_content != digest:
+        raise Conflict("What you looked over has changed meanwhile. Nothing was signed; look it over again.")
+    code = use_code(signing.code)
+    return {
+        "signature": signature.as_proof(),
+        "content_hash": digest,
+        "content": content_of(held.subject, held.definition, held.request),
+        "code": {"sent_to": held.contact.email, "sent_at": code.created_at.isoformat()},
+    }
 
 
 def _check_signature(held: Answering, files: Sequence[StoredFile], signer: str, agrees: bool) -> None:

@@ -30,6 +30,7 @@ from lifecycle.governance.requests.contacts import settle_recipient
 from lifecycle.governance.requests.form import first_answers
 from lifecycle.governance.sla.clock import calendar_of, due_after
 from lifecycle.records.accounts.models import Contact
+from lifecycle.records.files.models import StoredFile
 from lifecycle.records.outbox.compose import cancel_messages_of_request, send_message
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.outbox.sealed import placeholder, sealed_token
@@ -202,7 +203,16 @@ def _documents(subject: Subject, definition: ClientRequestDef) -> list[dict[str,
         if own:
             name = subject.playbook.evidence[key].name
             file_id = str(own[-1].file_id) if own[-1].file_id else None
-            found.append({"name": name, "title": own[-1].title, "file": file_id, "url": own[-1].url})
+            stored = db.session.get(StoredFile, own[-1].file_id) if own[-1].file_id else None
+            found.append(
+                {
+                    "name": name,
+                    "title": own[-1].title,
+                    "file": file_id,
+                    "url": own[-1].url,
+                    "sha256": stored.sha256 if stored else None,
+                }
+            )
     return found
 
 

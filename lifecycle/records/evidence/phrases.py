@@ -98,6 +98,8 @@ PHRASES: dict[str, Phrase] = {
     "card.request.returned": Phrase("arrow-back-up", "returned “{name}” of {card} to the client", "soon"),
     "card.request.declined": Phrase("ban", "declined “{name}” of {card}", "breach"),
     "card.request.stuck": Phrase("hand-stop", "said they are stuck with “{name}” of {card}", "soon"),
+    "card.request.code_sent": Phrase("mail", "asked for a code to sign “{name}” of {card}", "client"),
+    "card.request.paper_made": Phrase("file", "kept the signed paper of “{name}” of {card}"),
     "card.request.passed_on": Phrase("send", "passed “{name}” of {card} on to a colleague", "client"),
     "card.request.expired": Phrase("clock", "let “{name}” of {card} expire: no answer came", "soon"),
     "card.request.extended": Phrase("calendar", "gave the client of {card} more time for “{name}”"),

@@ -1,3 +1,5 @@
+import './signature-pad.js'
+
 // Saves what a client types, a moment after they stop, question by question; shows what their answers open.
 // Without it the page's own buttons do the same.
 const form = document.querySelector('form[data-autosave]')

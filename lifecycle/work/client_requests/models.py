@@ -50,6 +50,11 @@ class ClientRequest(Model):
             postgresql_where=text("closed_at is null"),
         ),
         Index("ix_client_requests_card", "card_id"),
+        Index(
+            "ix_client_requests_without_paper",
+            "signed_at",
+            postgresql_where=text("signed_at is not null and paper_id is null"),
+        ),
         Index("ix_client_requests_search", text("lifecycle_fold(name) gin_trgm_ops"), postgresql_using="gin"),
         CheckConstraint("status in (" + ",".join(f"'{status}'" for status in STATUSES) + ")", name="status"),
     )
@@ -89,6 +94,9 @@ class ClientRequest(Model):
     stuck_reason: Mapped[str | None]
     stuck_at: Mapped[datetime | None]
     proof: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    # When it was signed, if it asks for a signature, and the paper made of it soon after.
+    signed_at: Mapped[datetime | None]
+    paper_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("files.id"))
     closed_at: Mapped[datetime | None]
     closed_why: Mapped[str | None]
 
@@ -147,3 +155,20 @@ class RequestReview(Model):
     comments: Mapped[dict[str, Any]]
     reviewed_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class ClientCode(Model):
+    """A code mailed to a link's contact, as a second step before they sign (P3).
+
+    The code itself is nowhere: it is computed from the id under the installation's key when it is mailed.
+    """
+
+    __tablename__ = "client_codes"
+    __table_args__ = (Index("ix_client_codes_link", "link_id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    link_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("client_links.id"))
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    expires_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    used_at: Mapped[datetime | None]

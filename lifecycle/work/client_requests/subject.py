@@ -13,3 +13,9 @@ def hash_shown(values: Mapping[str, Any]) -> str:
     kept = {key: value for key, value in values.items() if value not in (None, "", [])}
     text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def hash_content(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of what somebody signs: UTF-8 JSON without white space, keys in order."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

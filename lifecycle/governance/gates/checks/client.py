@@ -91,6 +91,16 @@ def shown_values(subject: Subject, fields: Sequence[str]) -> dict[str, Any]:
 
 
 def is_changed(subject: Subject, request: ClientRequest) -> bool:
-    """Say whether what the client was shown reads differently now."""
+    """Say whether what the client was shown, or what they signed with it, reads differently now."""
     fields = [item["key"] for item in request.shown]
-    return hash_shown(shown_values(subject, fields)) != request.shown_hash
+    if hash_shown(shown_values(subject, fields)) != request.shown_hash:
+        return True
+    definition = subject.playbook.client_requests.get(request.key)
+    if definition is None or request.signed_at is None:
+        return False
+    saved = {question.key: question.saves for question in definition.asks if question.saves}
+    return any(
+        subject.value(field) != request.answers[key]
+        for key, field in saved.items()
+        if field in subject.playbook.fields and key in request.answers
+    )

@@ -1,0 +1,37 @@
+"""Papers of what clients signed: made soon after, each in a transaction of its own."""
+
+from __future__ import annotations
+
+import logging
+
+from jobs.stopping import is_asked_to_stop
+from lifecycle.core.db import transaction
+from lifecycle.core.queue import BULK, enqueue
+from lifecycle.governance.requests.papers import make_paper, requests_without_paper
+
+log = logging.getLogger(__name__)
+
+MAKE_DUE = "jobs.papers.make_due"
+
+
+def make_due() -> int:
+    """Make the papers that are missing; return how many were made. One that fails stops no other."""
+    made = 0
+    for card_id, request_id in requests_without_paper():
+        if is_asked_to_stop():
+            break
+        try:
+            with transaction():
+                made += make_paper(card_id, request_id)
+        except Exception:
+            # It is tried again at the next sweep; what was signed stays signed.
+            log.exception("the paper of request %s could not be made", request_id)
+    return made
+
+
+def sweep() -> int:
+    """Queue the making of papers when any is missing; return how many are."""
+    missing = len(requests_without_paper())
+    if missing:
+        enqueue(BULK, MAKE_DUE)
+    return missing

@@ -1,0 +1,115 @@
+"""The paper of a signed request: what was signed, with a page of evidence, itself signed (E18, W12)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from flask import current_app
+
+from lifecycle.core.db import db
+from lifecycle.core.papers import render_paper
+from lifecycle.core.signatures import own_certificate, sign_pdf
+from lifecycle.governance.cards.edit import record_card_event
+from lifecycle.governance.cards.subjects import lock_subject
+from lifecycle.governance.cards.summary import refresh_summary
+from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.requests.ask import describe, get_request
+from lifecycle.records.files.store import keep_file
+from lifecycle.records.people.actor import SYSTEM
+from lifecycle.work.attachments import record as attachments
+from lifecycle.work.client_requests.models import ClientRequest
+
+CHANNEL: Final = "system"
+
+
+def requests_without_paper(limit: int = 20) -> list[tuple[uuid.UUID, uuid.UUID]]:
+    """Return card and request of what is signed and has no paper yet, the oldest first."""
+    rows = db.session.execute(
+        sa.select(ClientRequest.card_id, ClientRequest.id)
+        .where(ClientRequest.signed_at.is_not(None), ClientRequest.paper_id.is_(None))
+        .order_by(ClientRequest.signed_at)
+        .limit(limit)
+    )
+    return [(card_id, request_id) for card_id, request_id in rows]
+
+
+def make_paper(card_id: uuid.UUID, request_id: uuid.UUID) -> bool:
+    """Make and keep the paper of a signed request, in the open transaction; False if it has one already."""
+    subject = lock_subject(card_id, writes_account=False)
+    request = get_request(subject, request_id)
+    if request.signed_at is None or request.paper_id is not None:
+        return False
+    settings = current_app.extensions["settings"]
+    certificate = settings.signing_certificate or own_certificate(
+        settings.data_dir, f"{subject.playbook.name}, Lifecycle"
+    )
+    pdf = sign_pdf(
+        render_paper("signed", paper_of(subject, request)),
+        certificate,
+        settings.signing_password,
+        reason=f"{request.name}, signed by {request.proof['signature']['name']}",
+    )
+    file = keep_file(f"{request.name}.pdf", pdf, SYSTEM)
+    request.paper_id = file.id
+    definition = subject.playbook.client_requests.get(request.key)
+    paper = definition.sign.paper if definition and definition.sign else None
+    if paper is not None and paper in subject.playbook.evidence:
+        item = attachments.attach(
+            subject.id, subject.visit.id, SYSTEM, key=paper, kind="file", title=file.name, file_id=file.id
+        )
+        data = {**attachments.describe(item), "name": subject.playbook.evidence[paper].name}
+        record_card_event(subject, "card.evidence.added", SYSTEM, CHANNEL, data)
+    data = {**describe(request), "file": str(file.id), "sha256": file.sha256}
+    record_card_event(subject, "card.request.paper_made", SYSTEM, CHANNEL, data)
+    db.session.flush()
+    refresh_summary(subject)
+    return True
+
+
+def paper_of(subject: Subject, request: ClientRequest) -> dict[str, Any]:
+    """Return what the paper says, from the proof and nothing else."""
+    proof = request.proof
+    content, signature = proof["content"], proof["signature"]
+    at, code = datetime.fromisoformat(proof["at"]), proof["code"]
+    sent_at = datetime.fromisoformat(code["sent_at"])
+    return {
+        "lang": "en",
+        "vendor": subject.playbook.name,
+        "account": content["account"],
+        "title": content["request"],
+        "intro": content["intro"],
+        "shown": [row for row in content["shown"] if row[1]],
+        "documents": [[name, title, mark] for name, title, mark in content["documents"]],
+        "answers": content["answers"],
+        "consent": content["consent"],
+        "signature": {
+            "name": signature["name"],
+            "position": proof["position"],
+            "at": _moment(at),
+            "path": " ".join(_path(stroke) for stroke in signature["strokes"]),
+        },
+        "evidence": [
+            ["Signed by", ", ".join(part for part in (signature["name"], proof["position"]) if part)],
+            ["How", "Drawn by hand" if signature["strokes"] else "By typing the name"],
+            ["As contact", f"{proof['contact']['name']}, {proof['contact']['email']}"],
+            ["When", _moment(at)],
+            ["From the address", proof["address"]],
+            ["With", proof["user_agent"]],
+            ["Second step", f"A code mailed to {code['sent_to']} at {_moment(sent_at)}"],
+            ["Request", str(request.id)],
+            ["SHA-256 of what was signed", proof["content_hash"]],
+        ],
+        "footer": f"{content['request']}, SHA-256 {proof['content_hash']}",
+    }
+
+
+def _path(stroke: list[list[int]]) -> str:
+    points = "L".join(f"{x} {y}" for x, y in stroke)
+    return f"M{points}" + ("l1 0" if len(stroke) == 1 else "")
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%-d %B %Y, %H:%M:%S} UTC"
