@@ -13,15 +13,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, DateTime, MetaData, Numeric, Text, Uuid
-from sqlalchemy.dialects.postgresql import JSONB, insert
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -170,6 +172,16 @@ def after_commit(follow_up: Callable[[], object]) -> None:
     if not db.session.info.get(_OPEN):
         raise RuntimeError("after_commit() needs an open transaction.")
     db.session.info[_AFTER].append(follow_up)
+
+
+def among(
+    column: sa.ColumnElement[Value] | InstrumentedAttribute[Value], name: str = "ids"
+) -> sa.ColumnElement[bool]:
+    """Return the condition that `column` has one of the values that the statement is given as `name`.
+
+    The statement's text is the same however many there are, so that it can be built once and planned once.
+    """
+    return column == sa.any_(sa.bindparam(name, type_=ARRAY(column.expression.type)))
 
 
 def insert_row(model: type[Model], **values: Any) -> int:

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid
@@ -88,17 +88,14 @@ def rooms(pipeline_id: int) -> dict[str, Room]:
     return {key: Room(key, name, limit or 0, is_hard, cards) for key, name, limit, is_hard, cards in rows}
 
 
-def hold_room(stage: Stage) -> Room | None:
-    """Return the room in a stage, None without a limit; until the transaction ends nobody else enters it."""
-    if stage.card_limit is None:
-        return None
-    held = db.session.execute(
-        select(Stage.key, Stage.name, Stage.card_limit, Stage.limit_is_hard)
-        .where(Stage.id == stage.id)
-        .with_for_update(key_share=True)
-    ).one()
+def hold_room(stage_id: int) -> Room | None:
+    """Return the room in a stage that has a limit; until the transaction ends nobody else enters it.
+
+    None if the limit was lifted meanwhile.
+    """
+    held = db.session.execute(_HOLD, {"id": stage_id}).one()
     # Counted in a statement of its own: it must see what was committed while the lock was waited for.
-    cards = db.session.scalars(_standing().where(Card.stage_id == stage.id)).one()
+    cards = db.session.scalars(_COUNT, {"id": stage_id}).one()
     return Room(held.key, held.name, held.card_limit, held.limit_is_hard, cards) if held.card_limit else None
 
 
@@ -135,7 +132,7 @@ def enter(stage: Stage, actor: Actor, over: str = "") -> dict[str, object]:
     Raises:
         StageFull: there is none.
     """
-    room = hold_room(stage)
+    room = hold_room(stage.id) if stage.card_limit is not None else None
     if room is None or room.left:
         return {}
     if room.is_hard and not (over and may_exceed(actor)):
@@ -154,7 +151,7 @@ def enter_many(stage_ids: Mapping[str, int], entering: Sequence[str]) -> None:
         select(Stage).where(Stage.id.in_(wanted), Stage.card_limit.is_not(None)).order_by(Stage.id)
     )
     for stage in stages.all():
-        room = hold_room(stage)
+        room = hold_room(stage.id)
         if room is not None and room.is_hard and room.left < wanted[stage.id]:
             raise StageFull(room.sentence)
 
@@ -186,3 +183,11 @@ def may_exceed(actor: Actor) -> bool:
 
 def _standing() -> Select[int]:
     return select(func.count(Card.id)).where(Card.archived_at.is_(None))
+
+
+_HOLD = (
+    select(Stage.key, Stage.name, Stage.card_limit, Stage.limit_is_hard)
+    .where(Stage.id == bindparam("id"))
+    .with_for_update(key_share=True)
+)
+_COUNT = _standing().where(Card.stage_id == bindparam("id"))

@@ -7,14 +7,14 @@ import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import aliased
 
 from lifecycle.core.clock import now
-from lifecycle.core.db import db
+from lifecycle.core.db import among, db
 from lifecycle.core.errors import NotFound
 from lifecycle.governance.gates.subject import Subject
-from lifecycle.governance.language.model import PipelineDef, StageDef
+from lifecycle.governance.language.model import PipelineDef, PlaybookDef, StageDef
 from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.cards.models import Card, StageVisit
@@ -23,6 +23,9 @@ from lifecycle.records.playbooks.models import Pipeline, Stage
 # A card, its account and open visit, when its stay began, and the keys of its pipeline and stage.
 Cards = Select[Card, Account, StageVisit, datetime, str, str]
 _NO_CARD = "There is no such card. It may have been withdrawn with its import."
+_HOLD = (
+    select(Card.revision_id).where(Card.id == bindparam("id"), Card.withdrawn_at.is_(None)).with_for_update()
+)
 
 
 def get_subject(card_id: uuid.UUID, at: datetime | None = None) -> Subject:
@@ -31,46 +34,38 @@ def get_subject(card_id: uuid.UUID, at: datetime | None = None) -> Subject:
     Raises:
         NotFound: there is no such card, or its import was withdrawn.
     """
-    return _one(_cards().where(Card.id == card_id), at)
+    return _one(_card(), card_id, at)
 
 
-def lock_subject(card_id: uuid.UUID, *, writes_account: bool | Callable[[Card], bool]) -> Subject:
+def lock_subject(card_id: uuid.UUID, *, writes_account: bool | Callable[[PlaybookDef], bool]) -> Subject:
     """Return the same, holding the card until the transaction ends, as the database has it now.
 
     Whatever a gate reads of a card is only written under this lock, so a gate that passes under it is
     still true at commit. The account is held against change; its other cards may move meanwhile, unless
-    this transaction is going to write the account. That has to be said at once, or of the card once it
-    is held: two moves that hold the account against change and then both write it would wait for each other.
+    this transaction is going to write the account. That has to be said at once, or of the card's playbook
+    once the card is held: two moves that hold the account against change and then both write it would
+    wait for each other.
 
     Raises:
         NotFound: as `get_subject`.
     """
     # The card first and alone: its open visit must be read after the lock was won.
-    locked = db.session.scalar(
-        select(Card)
-        .where(Card.id == card_id, Card.withdrawn_at.is_(None))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
-    if locked is None:
+    revision_id = db.session.scalar(_HOLD, {"id": card_id})
+    if revision_id is None:
         raise NotFound(_NO_CARD)
-    will_write = writes_account if isinstance(writes_account, bool) else writes_account(locked)
-    query = _cards().where(Card.id == card_id)
-    return _one(query.with_for_update(of=Account, read=not will_write, key_share=will_write), None)
-
-
-def subjects(cards: Cards) -> list[Subject]:
-    """Return the subjects that a narrowed `_cards()` query finds. One query, and one a new revision."""
-    at = now()
-    return [_subject(*row, at) for row in db.session.execute(cards)]
+    will_write = (
+        writes_account if isinstance(writes_account, bool) else writes_account(of_revision(revision_id))
+    )
+    return _one(_card_and_account_held(for_writing=will_write), card_id, None)
 
 
 def subjects_of(card_ids: Iterable[uuid.UUID]) -> list[Subject]:
-    """Return the subjects of these cards, in no order; those that do not exist are left out."""
-    return subjects(_cards().where(Card.id.in_(list(card_ids))))
+    """Return the subjects of these cards, in no order; those that do not exist are left out. One query."""
+    at = now()
+    rows = db.session.execute(_cards_named(), {"ids": list(card_ids)})
+    return [_subject(*row, at) for row in rows]
 
 
-@functools.cache
 def _cards() -> Cards:
     # After an undo the stay goes on that a mistaken move had interrupted.
     continued = aliased(StageVisit)
@@ -87,8 +82,26 @@ def _cards() -> Cards:
     )
 
 
-def _one(query: Cards, at: datetime | None) -> Subject:
-    row = db.session.execute(query).one_or_none()
+# Built once for each purpose: building one takes longer than asking it.
+
+
+@functools.cache
+def _cards_named() -> Cards:
+    return _cards().where(among(Card.id))
+
+
+@functools.cache
+def _card() -> Cards:
+    return _cards().where(Card.id == bindparam("id"))
+
+
+@functools.cache
+def _card_and_account_held(*, for_writing: bool) -> Cards:
+    return _card().with_for_update(of=Account, read=not for_writing, key_share=for_writing)
+
+
+def _one(query: Cards, card_id: uuid.UUID, at: datetime | None) -> Subject:
+    row = db.session.execute(query, {"id": card_id}).one_or_none()
     if row is None:
         raise NotFound(_NO_CARD)
     return _subject(*row, at or now())

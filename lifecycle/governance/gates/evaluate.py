@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from lifecycle.core.db import db
+from lifecycle.core.db import among, db
 from lifecycle.core.expressions import ExpressionError
 from lifecycle.governance.gates.checks.base import Ask, Verdict
 from lifecycle.governance.gates.checks.registry import check_types
@@ -17,6 +17,11 @@ from lifecycle.governance.gates.report import CheckResult, GateReport, State
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import CheckDef, StageDef
 from lifecycle.records.cards.models import Waiver
+
+# The cards are named for the index, which begins with them.
+_WAIVERS = select(Waiver.visit_id, Waiver.check_key, Waiver.reason).where(
+    among(Waiver.card_id, "cards"), among(Waiver.visit_id, "visits"), Waiver.withdrawn_at.is_(None)
+)
 
 
 @dataclass(frozen=True)
@@ -78,14 +83,11 @@ def _load(asks: Iterable[Ask]) -> dict[str, object]:
 
 
 def _waived(questions: Sequence[GateQuestion]) -> dict[tuple[int, str], str]:
-    visits = [q.subject.visit.id for q in questions if any(check.waive for check in q.checks)]
-    if not visits:
+    waivable = [q.subject for q in questions if any(check.waive for check in q.checks)]
+    if not waivable:
         return {}
-    rows = db.session.execute(
-        select(Waiver.visit_id, Waiver.check_key, Waiver.reason).where(
-            Waiver.visit_id.in_(visits), Waiver.withdrawn_at.is_(None)
-        )
-    )
+    given = {"cards": [subject.id for subject in waivable], "visits": [each.visit.id for each in waivable]}
+    rows = db.session.execute(_WAIVERS, given)
     return {(visit_id, check_key): reason for visit_id, check_key, reason in rows}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from lifecycle.core.clock import is_pretending, now
 from lifecycle.core.db import after_commit, db, insert_row
@@ -39,13 +39,16 @@ from lifecycle.governance.moves.visits import (
     open_visit,
     stand_in,
 )
-from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.governance.sla.clock import deadline
 from lifecycle.records.cards.models import GateReport
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.models import User
 from lifecycle.records.people.permissions import require
 from lifecycle.records.playbooks.models import Stage
+
+_STAGE = select(Stage.id, Stage.card_limit).where(
+    Stage.pipeline_id == bindparam("pipeline"), Stage.key == bindparam("key")
+)
 
 
 def move_card(
@@ -77,9 +80,7 @@ def move_card(
         NotFound, NotPermitted, Invalid (archived, or no such stage).
     """
     require(actor, "cards.move")
-    subject = lock_subject(
-        card_id, writes_account=lambda card: may_save_to_account(of_revision(card.revision_id), to_stage)
-    )
+    subject = lock_subject(card_id, writes_account=lambda playbook: may_save_to_account(playbook, to_stage))
     if subject.card.archived_at is not None:
         raise Invalid("This card is archived. Restore it first; nothing was changed.")
     if subject.card.visit_id != seen_visit:
@@ -88,15 +89,14 @@ def move_card(
     way = _way(subject, to_stage, actor, override)
     given = read_answers(subject, way, answers or {}, reason)
     subject = given.applied_to(subject)
-    stage = _stage_row(subject, way.to_stage.key)
+    stage_id, limit = _stage_row(subject, way.to_stage.key)
     report = evaluate([GateQuestion(subject, way.to_stage, way.checks)])[0]
     over = (given.reason or "") if over_limit and may_exceed(actor) else ""
-    room = hold_room(stage)
+    room = hold_room(stage_id) if limit is not None else None
     if over_limit and room is not None and room.is_closed and not given.reason:
         given.errors.setdefault("reason", "Give a reason for exceeding the limit.")
     report = with_room(report, room, over=over)
     is_open = report.is_open and not way.refusal and not given.errors
-    stage_id = stage.id
     # One moment for the gate and the move: a clock that is set back in between must not put the gate last.
     at = after(subject.visit)
     report_id = _keep_report(subject, way, stage_id, report, actor, channel, at, passed=is_open)
@@ -158,12 +158,10 @@ def _keep_report(
     )
 
 
-def _stage_row(subject: Subject, key: str) -> Stage:
-    return db.session.scalars(
-        select(Stage)
-        .where(Stage.pipeline_id == subject.card.pipeline_id, Stage.key == key)
-        .execution_options(populate_existing=True)
-    ).one()
+def _stage_row(subject: Subject, key: str) -> tuple[int, int | None]:
+    """Return a stage's id, and how many cards it may hold."""
+    stage_id, limit = db.session.execute(_STAGE, {"pipeline": subject.card.pipeline_id, "key": key}).one()
+    return stage_id, limit
 
 
 def _advance(

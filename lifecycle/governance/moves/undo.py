@@ -31,7 +31,6 @@ from lifecycle.governance.moves.visits import (
     open_visit,
     revive_tasks,
 )
-from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.records.cards.models import Card, SlaPause, StageVisit, Waiver
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.people.actor import Actor
@@ -48,9 +47,7 @@ def undo_move(card_id: uuid.UUID, visit_id: int, *, actor: Actor, channel: str =
         Invalid: the minute is over, the visit was not opened by a move, or the stage is full meanwhile.
     """
     require(actor, "cards.move")
-    subject = lock_subject(
-        card_id, writes_account=lambda card: may_save_to_account(of_revision(card.revision_id))
-    )
+    subject = lock_subject(card_id, writes_account=may_save_to_account)
     if subject.card.archived_at is not None:
         raise Invalid("This card is archived. Restore it first; nothing was changed.")
     visit = subject.visit

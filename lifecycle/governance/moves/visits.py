@@ -6,7 +6,8 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.orm.attributes import set_committed_value
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, insert_missing, insert_row
@@ -20,6 +21,14 @@ from lifecycle.records.cards.models import SlaPause, StageVisit
 from lifecycle.records.people.actor import Actor
 from lifecycle.work.tasks.models import Task
 
+_LEAVING = ("left_at", "left_by", "left_channel", "our_seconds", "client_seconds")
+# Every move runs this, so it is built once.
+_visits = StageVisit.__table__
+_FINISH = (
+    update(_visits)  # type: ignore[arg-type]
+    .where(_visits.c.id == bindparam("visit"))
+    .values({name: bindparam(name) for name in _LEAVING})
+)
 _MADE = ("id", "card_id", "visit_id", "key", "title", "assignee_id", "due_at", "created_at")
 
 
@@ -46,17 +55,19 @@ def finish_visit(subject: Subject, actor: Actor, channel: str, at: datetime) -> 
         at,
         [Span(pause.started_at, pause.ended_at) for pause in pauses],
     )
-    db.session.execute(
-        update(StageVisit)
-        .where(StageVisit.id == visit.id)
-        .values(
-            left_at=at,
-            left_by=actor.user_id,
-            left_channel=channel,
-            our_seconds=ours,
-            client_seconds=theirs,
-        )
-    )
+    if db.session.dirty:
+        # What is changed of the visit and its pauses must be written while it is open.
+        db.session.flush()
+    left = {
+        "left_at": at,
+        "left_by": actor.user_id,
+        "left_channel": channel,
+        "our_seconds": ours,
+        "client_seconds": theirs,
+    }
+    db.session.connection().execute(_FINISH, {"visit": visit.id, **left})
+    for name, value in left.items():
+        set_committed_value(visit, name, value)
 
 
 def _may_have_paused(subject: Subject) -> bool:

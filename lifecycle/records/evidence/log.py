@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from lifecycle.core.clock import now
 from lifecycle.core.copying import copy_rows
-from lifecycle.core.db import before_commit, db
+from lifecycle.core.db import among, before_commit, db
 from lifecycle.core.ids import new_id
 from lifecycle.records.evidence.models import Event, EvidenceChain
 from lifecycle.records.people.actor import Actor
@@ -37,7 +37,7 @@ _MOVE_HEAD = (
 )
 _LOCK = (
     select(_heads.c.id, _heads.c.key, _heads.c.head_seq, _heads.c.head_hash)
-    .where(_heads.c.key.in_(bindparam("keys", expanding=True)))
+    .where(among(_heads.c.key, "keys"))
     .order_by(_heads.c.key)
     .with_for_update()
 )

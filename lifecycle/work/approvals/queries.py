@@ -9,8 +9,16 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
-from lifecycle.core.db import db
+from lifecycle.core.db import among, db
 from lifecycle.work.approvals.models import ApprovalDecision, ApprovalRequest
+
+# Every gate may ask this, so it is built once.
+_APPROVALS = (
+    select(ApprovalRequest, ApprovalDecision)
+    .outerjoin(ApprovalDecision, ApprovalDecision.request_id == ApprovalRequest.id)
+    .where(among(ApprovalRequest.card_id), ApprovalRequest.closed_at.is_(None))
+    .order_by(ApprovalDecision.decided_at)
+)
 
 
 @dataclass
@@ -34,13 +42,7 @@ class Approval:
 def approvals_by_card(card_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, Approval]]:
     """Return each card's current requests by key, with their decisions. One query."""
     found: dict[uuid.UUID, dict[str, Approval]] = defaultdict(dict)
-    rows = db.session.execute(
-        select(ApprovalRequest, ApprovalDecision)
-        .outerjoin(ApprovalDecision, ApprovalDecision.request_id == ApprovalRequest.id)
-        .where(ApprovalRequest.card_id.in_(card_ids), ApprovalRequest.closed_at.is_(None))
-        .order_by(ApprovalDecision.decided_at)
-    )
-    for request, decision in rows:
+    for request, decision in db.session.execute(_APPROVALS, {"ids": card_ids}):
         approval = found[request.card_id].setdefault(request.key, Approval(request))
         if decision is not None:
             approval.decisions.append(decision)

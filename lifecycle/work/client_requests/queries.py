@@ -8,18 +8,21 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from lifecycle.core.db import db
+from lifecycle.core.db import among, db
 from lifecycle.work.client_requests.models import ClientRequest, RequestReview, RequestSubmission
+
+# Every move asks this, so it is built once.
+_OPEN = (
+    select(ClientRequest)
+    .where(among(ClientRequest.card_id), ClientRequest.closed_at.is_(None))
+    .execution_options(populate_existing=True)
+)
 
 
 def requests_by_card(card_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, ClientRequest]]:
     """Return each card's open request of each key, closed ones left out. One query."""
     found: dict[uuid.UUID, dict[str, ClientRequest]] = defaultdict(dict)
-    for request in db.session.scalars(
-        select(ClientRequest)
-        .where(ClientRequest.card_id.in_(card_ids), ClientRequest.closed_at.is_(None))
-        .execution_options(populate_existing=True)
-    ):
+    for request in db.session.scalars(_OPEN, {"ids": card_ids}):
         found[request.card_id][request.key] = request
     return found
 
