@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from lifecycle.blueprints import register_blueprints
 from lifecycle.config import Settings, sqlalchemy_url
 from lifecycle.core import clock
-from lifecycle.core.db import db, end_reading, watch_writes
+from lifecycle.core.db import check_rested, db, end_reading, watch_writes
 from lifecycle.extensions import babel, csrf, htmx, limiter, login_manager
 from lifecycle.insight.boards.changes import ChangeReader
 from lifecycle.insight.health import HealthReader
@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
     with app.app_context():
         sa.event.listen(db.engine, "connect", _keep_prepared)
+        check_rested(db.engine)
         watch_writes(db.engine)
         app.extensions["board_changes"] = ChangeReader(db.engine)
     return app
@@ -94,7 +95,6 @@ def flask_config(settings: Settings) -> dict[str, object]:
             "hide_parameters": True,
             "pool_size": 6,
             "max_overflow": 4,
-            "pool_pre_ping": True,
             "connect_args": {
                 "connect_timeout": 5,
                 # Reports sort a long history; compiling their statements costs more than it brings.
@@ -112,6 +112,8 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "REMEMBER_COOKIE_SECURE": secure,
         "PERMANENT_SESSION_LIFETIME": 14 * 24 * 3600,
         "WTF_CSRF_TIME_LIMIT": None,
+        # For every form of a request it would read the form library's catalog from disk: English, as we are.
+        "WTF_I18N_ENABLED": False,
         "RATELIMIT_STORAGE_URI": settings.redis_url.replace("unix://", "redis+unix://"),
         "RATELIMIT_KEY_PREFIX": "limits",
         "RATELIMIT_ENABLED": True,

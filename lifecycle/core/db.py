@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
+import psycopg
 import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, DateTime, MetaData, Numeric, Text, Uuid
@@ -58,6 +60,8 @@ _OPEN = "lifecycle.transaction"
 _BEFORE = "lifecycle.before_commit"
 _AFTER = "lifecycle.after_commit"
 _WROTE = "lifecycle.wrote"
+_RESTS_SINCE = "lifecycle.rests_since"
+A_MOMENT: Final = 1.0  # seconds
 _WRITING = frozenset({"insert", "update", "delete"})
 
 
@@ -158,6 +162,30 @@ def _forget_writing(connection: sa.Connection) -> None:
 def _note_writing(connection: sa.Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
     if statement.lstrip()[:6].lower() in _WRITING:
         connection.info[_WROTE] = True
+
+
+def check_rested(engine: sa.Engine) -> None:
+    """Ask a connection that has rested for more than a moment whether it is still there, before it is used.
+
+    A database that was restarted has cut those in the pool; they are all replaced then. One that served a
+    moment ago is used as it is: it could be cut at any time of a request.
+    """
+
+    def ask(connection: Any, record: Any, _proxy: object) -> None:
+        rests_since = record.info.pop(_RESTS_SINCE, None)
+        if rests_since is None or time.monotonic() - rests_since < A_MOMENT:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as cut:
+            raise sa.exc.InvalidatePoolError from cut
+
+    sa.event.listen(engine, "checkin", _note_rest)
+    sa.event.listen(engine, "checkout", ask)
+
+
+def _note_rest(_connection: object, record: Any) -> None:
+    record.info[_RESTS_SINCE] = time.monotonic()
 
 
 def before_commit(last_step: Callable[[], object]) -> None:
