@@ -60,6 +60,7 @@ _OPEN = "lifecycle.transaction"
 _BEFORE = "lifecycle.before_commit"
 _AFTER = "lifecycle.after_commit"
 _WROTE = "lifecycle.wrote"
+_ONE_MOMENT: Final = "set transaction isolation level repeatable read, read only"
 _RESTS_SINCE = "lifecycle.rests_since"
 A_MOMENT: Final = 1.0  # seconds
 _WRITING = frozenset({"insert", "update", "delete"})
@@ -118,9 +119,8 @@ def one_moment() -> Iterator[None]:
         raise RuntimeError("What was changed must be committed before a moment is looked at.")
     # Ends the reads before; nothing is pending, so nothing is written, and loaded rows stay loaded.
     db.session.commit()
-    db.session.connection(
-        execution_options={"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    )
+    # Said in the transaction itself: of an option the pool would have to clear the connection afterwards.
+    db.session.connection().exec_driver_sql(_ONE_MOMENT)
     try:
         yield
     except BaseException:

@@ -23,7 +23,7 @@ def statements(app: Flask) -> Iterator[list[str]]:
     asker = threading.get_ident()
 
     def keep(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        if threading.get_ident() == asker:
+        if threading.get_ident() == asker and not statement.startswith("set transaction"):
             sent.append(statement)
 
     with app.app_context():

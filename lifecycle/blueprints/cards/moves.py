@@ -74,18 +74,11 @@ def _moved(outcome: Moved) -> ResponseReturnValue:
     if request.form.get("place") == "page":
         flash(said, "passed")
         return go_to(url_for("cards.show_card", card_id=outcome.card_id))
-    subject = get_subject(outcome.card_id)
-    identity = find_board(subject.pipeline.slug)
+    identity = find_board(outcome.board)
     stages = (outcome.from_stage.key, outcome.to_stage.key)
     with one_moment():
         touched = read_touched(identity, [outcome.card_id], stages, BoardFilter(), reader_id(), reader_zone())
-    return render_fragment(
-        "cards/moved.html",
-        outcome=outcome,
-        touched=touched,
-        subject=subject,
-        board_url=f"/boards/{subject.pipeline.slug}",
-    )
+    return render_fragment("cards/moved.html", outcome=outcome, touched=touched, board_url=identity.url)
 
 
 def _blocked(outcome: Blocked) -> ResponseReturnValue:

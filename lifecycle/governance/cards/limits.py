@@ -79,12 +79,7 @@ class Room:
 
 def rooms(pipeline_id: int) -> dict[str, Room]:
     """Return the room in every stage of a pipeline that has a limit, by the stage's key. One query."""
-    standing = _standing().where(Card.stage_id == Stage.id).scalar_subquery()
-    rows = db.session.execute(
-        select(Stage.key, Stage.name, Stage.card_limit, Stage.limit_is_hard, standing).where(
-            Stage.pipeline_id == pipeline_id, Stage.card_limit.is_not(None)
-        )
-    )
+    rows = db.session.execute(_ROOMS, {"pipeline": pipeline_id})
     return {key: Room(key, name, limit or 0, is_hard, cards) for key, name, limit, is_hard, cards in rows}
 
 
@@ -191,3 +186,10 @@ _HOLD = (
     .with_for_update(key_share=True)
 )
 _COUNT = _standing().where(Card.stage_id == bindparam("id"))
+_ROOMS = select(
+    Stage.key,
+    Stage.name,
+    Stage.card_limit,
+    Stage.limit_is_hard,
+    _standing().where(Card.stage_id == Stage.id).scalar_subquery(),
+).where(Stage.pipeline_id == bindparam("pipeline"), Stage.card_limit.is_not(None))

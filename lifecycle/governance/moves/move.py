@@ -214,7 +214,8 @@ def _advance(
     with db.session.no_autoflush:
         refresh_summary(entered)
     touch_card(card, actor)
-    return Moved(card.id, way.from_stage, target, visit_id, report, undo_until)
+    board = subject.pipeline.slug
+    return Moved(card.id, card.title, board, way.from_stage, target, visit_id, report, undo_until)
 
 
 def _standing_in(subject: Subject, stage: Any, visit_id: int, at: datetime) -> Subject:

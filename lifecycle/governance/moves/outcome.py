@@ -19,9 +19,14 @@ UNDO_WINDOW = timedelta(seconds=60)
 
 @dataclass(frozen=True)
 class Moved:
-    """The card moved. `visit_id` is its new visit; its author may undo it until `undo_until`."""
+    """The card moved. `visit_id` is its new visit; its author may undo it until `undo_until`.
+
+    `board` is the slug of the pipeline it is on.
+    """
 
     card_id: uuid.UUID
+    title: str
+    board: str
     from_stage: StageDef
     to_stage: StageDef
     visit_id: int

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
@@ -22,7 +22,6 @@ from lifecycle.insight.boards.queries import (
     column_page,
     faces_of,
     first_cards,
-    next_in_column,
     totals_by_stage,
 )
 from lifecycle.insight.boards.view import CardFace, Column, card_face
@@ -32,6 +31,15 @@ from lifecycle.records.playbooks.models import Pipeline, Playbook, Stage
 CARDS_A_PAGE = 12
 # A position before every card of a column.
 BEFORE_ALL = (-(2**62), uuid.UUID(int=0))
+
+# Every page of a board asks this, so it is built once.
+_BOARD = (
+    select(Pipeline, Playbook.current_revision_id, Stage)
+    .join(Playbook, Playbook.key == Pipeline.playbook_key)
+    .join(Stage, Stage.pipeline_id == Pipeline.id)
+    .where(Pipeline.slug == bindparam("slug"), Playbook.current_revision_id.is_not(None))
+    .order_by(Stage.position, Stage.id)
+)
 
 
 @dataclass(frozen=True)
@@ -75,26 +83,20 @@ class Board:
 
 
 def find_board(slug: str) -> BoardIdentity:
-    """Return the pipeline of a board's address. Two queries.
+    """Return the pipeline of a board's address. One query.
 
     Raises:
         NotFound: no published playbook has it.
     """
-    row = db.session.execute(
-        select(Pipeline, Playbook.current_revision_id)
-        .join(Playbook, Playbook.key == Pipeline.playbook_key)
-        .where(Pipeline.slug == slug, Playbook.current_revision_id.is_not(None))
-    ).one_or_none()
-    if row is None:
+    rows = db.session.execute(_BOARD, {"slug": slug}).all()
+    if not rows:
         raise NotFound("There is no such board. Its playbook may not be published.")
-    pipeline, revision_id = row
+    pipeline, revision_id, _ = rows[0]
     playbook = of_revision(revision_id)
     if all(definition.key != pipeline.key for definition in playbook.pipelines):
         raise NotFound(f"{pipeline.name} is no longer part of its playbook, so it has no board.")
-    stages = db.session.scalars(
-        select(Stage).where(Stage.pipeline_id == pipeline.id).order_by(Stage.position, Stage.id)
-    ).all()
-    return BoardIdentity(pipeline, playbook, playbook.pipeline(pipeline.key), tuple(stages))
+    stages = tuple(stage for _, _, stage in rows)
+    return BoardIdentity(pipeline, playbook, playbook.pipeline(pipeline.key), stages)
 
 
 def read_board(identity: BoardIdentity, narrowed: BoardFilter, reader: uuid.UUID, zone: ZoneInfo) -> Board:
@@ -147,15 +149,14 @@ def read_touched(
     reader: uuid.UUID,
     zone: ZoneInfo,
 ) -> Touched:
-    """Return the present faces of changed cards and the headers of the stages named. Four queries."""
+    """Return the present faces of changed cards and the headers of the stages named. Three queries."""
     at = now()
     columns = empty_columns(identity, reader)
     fill_totals(identity, columns, narrowed, at)
     rows = faces_of(identity.pipeline.id, card_ids, narrowed, at)
-    following = next_in_column(rows, narrowed, at)
     wanted = set(stage_keys)
     return Touched(
-        faces=[(card_face(row, at, zone), following.get(row.id)) for row in rows],
+        faces=[(card_face(row, at, zone), row.following) for row in rows],
         gone=[card_id for card_id in card_ids if card_id not in {row.id for row in rows}],
         headers=[column for column in columns.values() if not wanted or column.key in wanted],
     )

@@ -14,6 +14,13 @@ from lifecycle.records.cards.totals import read_totals
 from lifecycle.records.people.models import User
 from lifecycle.records.playbooks.models import Pipeline, Playbook, Stage
 
+# Every page of a board asks this, so it is built once.
+_PEOPLE = (
+    select(User.id, User.name)
+    .where(User.is_active, User.role != "viewer")
+    .order_by(func.lower(User.name), User.id)
+)
+
 
 @dataclass(frozen=True)
 class BoardEntry:
@@ -66,9 +73,4 @@ def list_board_names() -> list[tuple[str, str]]:
 
 def list_people() -> list[tuple[uuid.UUID, str]]:
     """Return everybody who may own a card, by name. One query."""
-    rows = db.session.execute(
-        select(User.id, User.name)
-        .where(User.is_active, User.role != "viewer")
-        .order_by(func.lower(User.name), User.id)
-    )
-    return [(user_id, name) for user_id, name in rows]
+    return [(user_id, name) for user_id, name in db.session.execute(_PEOPLE)]

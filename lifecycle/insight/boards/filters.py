@@ -76,24 +76,29 @@ class BoardFilter:
         """Whether the condition reads the account."""
         return bool(self.segment)
 
-    def conditions(self, at: datetime) -> list[ColumnElement[bool]]:
-        """Return the SQL conditions on Card and Account."""
+    def conditions(
+        self,
+        at: datetime | ColumnElement[datetime],
+        card: type[Card] = Card,
+        account: type[Account] = Account,
+    ) -> list[ColumnElement[bool]]:
+        """Return the SQL conditions on cards and accounts, or on what stands for them in a query."""
         found: list[ColumnElement[bool]] = []
         if self.text:
-            found.append(Card.id.in_(select(_cards_with(self.text).c.id)))
+            found.append(card.id.in_(select(_cards_with(self.text).c.id)))
         if self.owner:
-            found.append(Card.owner_id == self.owner)
+            found.append(card.owner_id == self.owner)
         if self.department:
-            found.append(Card.department_key == self.department)
+            found.append(card.department_key == self.department)
         if self.segment:
-            found.append(Account.segment == self.segment)
+            found.append(account.segment == self.segment)
         if self.account:
-            found.append(Card.account_id == self.account)
+            found.append(card.account_id == self.account)
         if self.import_id:
-            found.append(Card.import_id == self.import_id)
+            found.append(card.import_id == self.import_id)
         if self.waiting:
-            found.append(Card.waiting_on_client.is_(self.waiting == "client"))
-        return found + _sla_condition(self.sla, at)
+            found.append(card.waiting_on_client.is_(self.waiting == "client"))
+        return found + _sla_condition(self.sla, at, card)
 
 
 def _cards_with(text: str) -> CTE:
@@ -108,13 +113,15 @@ def _cards_with(text: str) -> CTE:
     ).cte("cards_with_text")
 
 
-def _sla_condition(state: str, at: datetime) -> list[ColumnElement[bool]]:
+def _sla_condition(
+    state: str, at: datetime | ColumnElement[datetime], card: type[Card]
+) -> list[ColumnElement[bool]]:
     if state == "paused":
-        return [Card.is_paused.is_(True)]
+        return [card.is_paused.is_(True)]
     if state == "breached":
-        return [Card.sla_due_at < at, Card.is_paused.is_(False)]
+        return [card.sla_due_at < at, card.is_paused.is_(False)]
     if state == "due_soon":
-        return [Card.sla_due_at >= at, Card.sla_due_at < at + _DUE_SOON, Card.is_paused.is_(False)]
+        return [card.sla_due_at >= at, card.sla_due_at < at + _DUE_SOON, card.is_paused.is_(False)]
     return []
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, case, func, select, true, tuple_
+from sqlalchemy import Row, Select, and_, bindparam, case, func, select, true, tuple_
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.elements import SQLColumnExpression
 
-from lifecycle.core.db import db
+from lifecycle.core.db import among, db
 from lifecycle.insight.boards.filters import BoardFilter
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.cards.models import Card, CollapsedColumn, StageVisit
@@ -44,11 +45,24 @@ _FACE = (
 )
 
 
+# A statement is built once for each filter, and not for each reader: that takes longer than answering it.
+_STATEMENTS_KEPT = 256
+_AT = bindparam("at", type_=Card.sla_due_at.type)
+_FOLDED = select(CollapsedColumn.stage_id, CollapsedColumn.is_collapsed).where(
+    CollapsedColumn.user_id == bindparam("reader")
+)
+
+
 def totals_by_stage(pipeline_id: int, narrowed: BoardFilter, at: datetime) -> Rows:
     """Return rows of (stage_id, currency, cards, total, breached): exact, and filtered like the board."""
     if narrowed.is_empty:
         return read_totals(at, pipeline_id)
-    breached = func.count(case((and_(Card.sla_due_at < at, Card.is_paused.is_(False)), 1)))
+    return db.session.execute(_totals(narrowed), {"pipeline": pipeline_id, "at": at}).all()
+
+
+@lru_cache(_STATEMENTS_KEPT)
+def _totals(narrowed: BoardFilter) -> Select[*tuple[Any, ...]]:
+    breached = func.count(case((and_(Card.sla_due_at < _AT, Card.is_paused.is_(False)), 1)))
     query = (
         select(
             Card.stage_id,
@@ -57,22 +71,27 @@ def totals_by_stage(pipeline_id: int, narrowed: BoardFilter, at: datetime) -> Ro
             func.sum(Card.value_amount).label("total"),
             breached.label("breached"),
         )
-        .where(Card.pipeline_id == pipeline_id, Card.archived_at.is_(None), *narrowed.conditions(at))
+        .where(
+            Card.pipeline_id == bindparam("pipeline"), Card.archived_at.is_(None), *narrowed.conditions(_AT)
+        )
         .group_by(Card.stage_id, Card.value_currency)
     )
-    if narrowed.needs_account:
-        query = query.join(Account, Account.id == Card.account_id)
-    return db.session.execute(query).all()
+    return query.join(Account, Account.id == Card.account_id) if narrowed.needs_account else query
 
 
 def first_cards(stage_ids: Sequence[int], narrowed: BoardFilter, at: datetime, limit: int) -> Rows:
     """Return the first `limit` cards of each of these stages, in board order. One query."""
+    return db.session.execute(_first_cards(narrowed, limit), {"stages": stage_ids, "at": at}).all()
+
+
+@lru_cache(_STATEMENTS_KEPT)
+def _first_cards(narrowed: BoardFilter, limit: int) -> Select[*tuple[Any, ...]]:
     column = aliased(Stage)
     cards = select(*_FACE).where(Card.stage_id == column.id, Card.archived_at.is_(None))
     if narrowed.needs_account:
         cards = cards.join(Account, Account.id == Card.account_id)
-    top = cards.where(*narrowed.conditions(at)).order_by(Card.board_order, Card.id).limit(limit).lateral()
-    query = (
+    top = cards.where(*narrowed.conditions(_AT)).order_by(Card.board_order, Card.id).limit(limit).lateral()
+    return (
         select(
             *top.c,
             column.key.label("stage_key"),
@@ -90,67 +109,72 @@ def first_cards(stage_ids: Sequence[int], narrowed: BoardFilter, at: datetime, l
         .join(StageVisit, StageVisit.id == top.c.visit_id)
         .outerjoin(_CONTINUED, _CONTINUED.id == StageVisit.continues_visit_id)
         .join(User, User.id == top.c.owner_id)
-        .where(column.id.in_(stage_ids))
+        .where(among(column.id, "stages"))
         .order_by(column.position, top.c.board_order, top.c.id)
     )
-    return db.session.execute(query).all()
 
 
 def column_page(
     stage_id: int, narrowed: BoardFilter, at: datetime, after: tuple[int, uuid.UUID], limit: int
 ) -> Rows:
     """Return the `limit` cards of a stage that follow `after` = (board_order, id). One query."""
-    query = _faces().where(
-        Card.stage_id == stage_id,
-        Card.archived_at.is_(None),
-        tuple_(Card.board_order, Card.id) > after,
-        *narrowed.conditions(at),
+    values = {"stage": stage_id, "order": after[0], "card": after[1], "at": at}
+    return db.session.execute(_column_page(narrowed, limit), values).all()
+
+
+@lru_cache(_STATEMENTS_KEPT)
+def _column_page(narrowed: BoardFilter, limit: int) -> Select[*tuple[Any, ...]]:
+    after = tuple_(bindparam("order", type_=Card.board_order.type), bindparam("card", type_=Card.id.type))
+    return (
+        _faces()
+        .where(
+            Card.stage_id == bindparam("stage"),
+            Card.archived_at.is_(None),
+            tuple_(Card.board_order, Card.id) > after,
+            *narrowed.conditions(_AT),
+        )
+        .order_by(Card.board_order, Card.id)
+        .limit(limit)
     )
-    return db.session.execute(query.order_by(Card.board_order, Card.id).limit(limit)).all()
 
 
 def faces_of(pipeline_id: int, card_ids: Sequence[uuid.UUID], narrowed: BoardFilter, at: datetime) -> Rows:
-    """Return the cards of the pipeline among `card_ids` that the filtered board shows. One query."""
-    query = _faces().where(
-        Card.pipeline_id == pipeline_id,
-        Card.id.in_(card_ids),
-        Card.archived_at.is_(None),
-        *narrowed.conditions(at),
-    )
-    return db.session.execute(query).all()
+    """Return the cards of the pipeline among `card_ids` that the filtered board shows. One query.
+
+    `following` is the card that follows in its column, None for the last.
+    """
+    values = {"pipeline": pipeline_id, "cards": card_ids, "at": at}
+    return db.session.execute(_faces_of(narrowed), values).all()
 
 
-def next_in_column(rows: Rows, narrowed: BoardFilter, at: datetime) -> dict[uuid.UUID, uuid.UUID]:
-    """Return for each card the one that follows it in its column, where there is one. One query."""
-    if not rows:
-        return {}
-    here, there = aliased(Card), Card
+@lru_cache(_STATEMENTS_KEPT)
+def _faces_of(narrowed: BoardFilter) -> Select[*tuple[Any, ...]]:
+    next_card, its_account = aliased(Card), aliased(Account)
     following = (
-        select(there.id)
-        .join(Account, Account.id == there.account_id)
+        select(next_card.id)
         .where(
-            there.stage_id == here.stage_id,
-            there.archived_at.is_(None),
-            tuple_(there.board_order, there.id) > tuple_(here.board_order, here.id),
-            *narrowed.conditions(at),
+            next_card.stage_id == Card.stage_id,
+            next_card.archived_at.is_(None),
+            tuple_(next_card.board_order, next_card.id) > tuple_(Card.board_order, Card.id),
+            *narrowed.conditions(_AT, next_card, its_account),
         )
-        .order_by(there.board_order, there.id)
+        .order_by(next_card.board_order, next_card.id)
         .limit(1)
-        .correlate(here)
-        .scalar_subquery()
+        .correlate(Card)
     )
-    found = db.session.execute(select(here.id, following).where(here.id.in_([row.id for row in rows])))
-    return dict(found.all())
+    if narrowed.needs_account:
+        following = following.join(its_account, its_account.id == next_card.account_id)
+    return faces(following.scalar_subquery().label("following")).where(
+        Card.pipeline_id == bindparam("pipeline"),
+        among(Card.id, "cards"),
+        Card.archived_at.is_(None),
+        *narrowed.conditions(_AT),
+    )
 
 
 def collapsed_stages(user_id: uuid.UUID) -> dict[int, bool]:
     """Return which columns of all boards the user folded or unfolded, by stage id. One query."""
-    rows = db.session.execute(
-        select(CollapsedColumn.stage_id, CollapsedColumn.is_collapsed).where(
-            CollapsedColumn.user_id == user_id
-        )
-    )
-    return dict(rows.all())
+    return dict(db.session.execute(_FOLDED, {"reader": user_id}).all())
 
 
 # After an undo the stay goes on that a mistaken move had interrupted.
