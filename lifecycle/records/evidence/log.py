@@ -32,8 +32,14 @@ _events, _heads = Event.__table__, EvidenceChain.__table__
 _INSERT = insert(_events)  # type: ignore[arg-type]
 _MOVE_HEAD = (
     update(_heads)  # type: ignore[arg-type]
-    .where(_heads.c.id == bindparam("chain_id"))
-    .values(head_seq=bindparam("seq"), head_hash=bindparam("digest"))
+    .where(_heads.c.id == bindparam("head_id"))
+    .values(head_seq=bindparam("head_seq"), head_hash=bindparam("head_hash"))
+)
+# The usual case in one statement: an event takes its chain's head along. Its values have names that are no
+# column's, or the head would be given them too.
+_COLUMNS = ("id", "chain_id", "seq", "at", "kind", "actor_id", "account_id", "card_id", "canonical", "hash")
+_INSERT_ONE = _INSERT.values({name: bindparam(f"event_{name}") for name in _COLUMNS}).add_cte(
+    _MOVE_HEAD.cte("moved_head")
 )
 _LOCK = (
     select(_heads.c.id, _heads.c.key, _heads.c.head_seq, _heads.c.head_hash)
@@ -126,14 +132,19 @@ def _append_pending() -> None:
         )
         chain.seq += 1
         chain.hash = digest
+    heads = [
+        {"head_id": chain.id, "head_seq": chain.seq, "head_hash": chain.hash} for chain in chains.values()
+    ]
+    connection = db.session.connection()
+    if len(rows) == 1:
+        event_values = {f"event_{name}": rows[0][name] for name in _COLUMNS}
+        connection.execute(_INSERT_ONE, {**event_values, **heads[0]})
+        return
     if len(rows) < _MANY:
-        db.session.connection().execute(_INSERT, rows)
+        connection.execute(_INSERT, rows)
     else:
         copy_rows(Event, rows)
-    db.session.connection().execute(
-        _MOVE_HEAD,
-        [{"chain_id": chain.id, "seq": chain.seq, "digest": chain.hash} for chain in chains.values()],
-    )
+    connection.execute(_MOVE_HEAD, heads)
 
 
 @dataclass
