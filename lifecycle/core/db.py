@@ -20,7 +20,7 @@ import psycopg
 import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, DateTime, MetaData, Numeric, Text, Uuid
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute
 
 log = logging.getLogger(__name__)
@@ -60,6 +60,9 @@ _OPEN = "lifecycle.transaction"
 _BEFORE = "lifecycle.before_commit"
 _AFTER = "lifecycle.after_commit"
 _WROTE = "lifecycle.wrote"
+_GATHERED = "lifecycle.gathered"
+# What an INSERT's text depends on: the model, the columns by which a row is there already, those it has.
+_Kind = tuple[type[Model], tuple[str, ...], tuple[str, ...]]
 _ONE_MOMENT: Final = "set transaction isolation level repeatable read, read only"
 _RESTS_SINCE = "lifecycle.rests_since"
 A_MOMENT: Final = 1.0  # seconds
@@ -207,9 +210,10 @@ def among(
 ) -> sa.ColumnElement[bool]:
     """Return the condition that `column` has one of the values that the statement is given as `name`.
 
-    The statement's text is the same however many there are, so that it can be built once and planned once.
+    So the statement can be built once. Its text has a place for each value: an array would be one place, and
+    the database would plan for ten values what is mostly asked of one, or plan it anew each time.
     """
-    return column == sa.any_(sa.bindparam(name, type_=ARRAY(column.expression.type)))
+    return column.in_(sa.bindparam(name, expanding=True))
 
 
 def insert_row(model: type[Model], **values: Any) -> int:
@@ -255,3 +259,50 @@ def _insert_missing_of(model: type[Model], unique: tuple[str, ...]) -> sa.Insert
     table = model.__table__
     statement = insert(table).on_conflict_do_nothing(index_elements=unique or None)  # type: ignore[arg-type]
     return statement.returning(table.c.id)
+
+
+def insert_soon(model: type[Model], rows: Sequence[Mapping[str, Any]], *unique: str) -> None:
+    """Insert rows as `insert_missing` does; inside `written_together` at its end, with all others."""
+    gathered: list[tuple[_Kind, Mapping[str, Any]]] | None = db.session.info.get(_GATHERED)
+    if gathered is None:
+        insert_missing(model, rows, *unique)
+    else:
+        gathered += [((model, unique, tuple(row)), row) for row in rows]
+
+
+@contextmanager
+def written_together() -> Iterator[None]:
+    """Write in one statement what `insert_soon` is given inside; until then no statement sees it.
+
+    A move adds rows to four tables and reads none of them, and each statement costs more than its row.
+    """
+    info = db.session.info
+    if not info.get(_OPEN) or _GATHERED in info:
+        raise RuntimeError("written_together() needs an open transaction, and cannot be nested.")
+    gathered: list[tuple[_Kind, Mapping[str, Any]]] = []
+    info[_GATHERED] = gathered
+    try:
+        yield
+    finally:
+        del info[_GATHERED]
+    if gathered:
+        _flush_new()
+        statement = _insert_together(tuple(kind for kind, _ in gathered))
+        values = {
+            f"{name}_{place}": value for place, (_, row) in enumerate(gathered) for name, value in row.items()
+        }
+        db.session.connection().execute(statement, values)
+
+
+@functools.lru_cache(256)
+def _insert_together(kinds: tuple[_Kind, ...]) -> sa.Insert:
+    # One INSERT a row: of many rows in one, the compiled text would not be kept.
+    last, *others = [_insert_at(place, kind) for place, kind in enumerate(kinds)]
+    return last.add_cte(*(each.cte(f"also_{place}") for place, each in enumerate(others)))
+
+
+def _insert_at(place: int, kind: _Kind) -> sa.Insert:
+    model, unique, names = kind
+    table = model.__table__
+    values = {name: sa.bindparam(f"{name}_{place}", type_=table.c[name].type) for name in names}
+    return insert(table).values(values).on_conflict_do_nothing(index_elements=unique or None)  # type: ignore[arg-type]

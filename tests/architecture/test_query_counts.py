@@ -44,8 +44,8 @@ COUNTS = {
     "card page": 22,
     "gate": 18,
     "targets": 7,
-    "move, blocked": 9,
-    "move": 15,
+    "move, blocked": 8,
+    "move": 12,
 }
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from lifecycle.core.clock import now
-from lifecycle.core.db import db, insert_row
+from lifecycle.core.db import db, insert_soon
 from lifecycle.core.errors import Conflict, Invalid
 from lifecycle.governance.cards.subjects import lock_subject
 from lifecycle.governance.cards.summary import refresh_summary
@@ -68,4 +68,5 @@ def touch_card(card: Card, actor: Actor) -> None:
     change = (card.pipeline_id, card.id, actor.user_id)
     if change not in told:
         told.add(change)
-        insert_row(BoardChange, pipeline_id=card.pipeline_id, card_id=card.id, actor_id=actor.user_id)
+        row = {"pipeline_id": card.pipeline_id, "card_id": card.id, "actor_id": actor.user_id}
+        insert_soon(BoardChange, [row])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import uuid
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy import Select, and_, bindparam, exists, func, select
 from sqlalchemy.orm import aliased
 
 from lifecycle.core.clock import now
@@ -19,13 +21,23 @@ from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.cards.models import Card, StageVisit
 from lifecycle.records.playbooks.models import Pipeline, Stage
+from lifecycle.work.client_requests.models import ClientRequest
 
-# A card, its account and open visit, when its stay began, and the keys of its pipeline and stage.
-Cards = Select[Card, Account, StageVisit, datetime, str, str]
+# A card, its account and open visit, when its stay began, the keys of its pipeline and stage, and whether
+# something is asked of its client.
+Cards = Select[Card, Account, StageVisit, datetime, str, str, bool]
 _NO_CARD = "There is no such card. It may have been withdrawn with its import."
 _HOLD = (
     select(Card.revision_id).where(Card.id == bindparam("id"), Card.withdrawn_at.is_(None)).with_for_update()
 )
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """A stage that a card is about to enter, by its row: `limit` is how many cards it may hold, if any."""
+
+    stage_id: int
+    limit: int | None
 
 
 def get_subject(card_id: uuid.UUID, at: datetime | None = None) -> Subject:
@@ -49,14 +61,38 @@ def lock_subject(card_id: uuid.UUID, *, writes_account: bool | Callable[[Playboo
     Raises:
         NotFound: as `get_subject`.
     """
+    playbook = _hold(card_id)
+    will_write = writes_account if isinstance(writes_account, bool) else writes_account(playbook)
+    return _one(_card_and_account_held(for_writing=will_write), card_id, None)
+
+
+def lock_to_enter(
+    card_id: uuid.UUID, stage_key: str, *, writes_account: Callable[[PlaybookDef], bool]
+) -> tuple[Subject, Entrance | None]:
+    """Return the same as `lock_subject`, and a stage of the card's pipeline; None if it has no such stage.
+
+    Raises:
+        NotFound: as `get_subject`.
+    """
+    playbook = _hold(card_id)
+    # The key comes from outside; the database is asked for one that the playbook has, and for nothing else.
+    is_known = any(pipeline.find_stage(stage_key) for pipeline in playbook.pipelines)
+    query = _card_held_and_entrance(for_writing=writes_account(playbook))
+    row = db.session.execute(query, {"id": card_id, "stage": stage_key if is_known else None}).one_or_none()
+    if row is None:
+        raise NotFound(_NO_CARD)
+    card, account, visit, began_at, pipeline, stage, has_requests, stage_id, limit = row
+    subject = _subject(card, account, visit, began_at, pipeline, stage, has_requests, now())
+    return subject, Entrance(stage_id, limit) if stage_id is not None else None
+
+
+def _hold(card_id: uuid.UUID) -> PlaybookDef:
+    """Hold the card, and return its playbook."""
     # The card first and alone: its open visit must be read after the lock was won.
     revision_id = db.session.scalar(_HOLD, {"id": card_id})
     if revision_id is None:
         raise NotFound(_NO_CARD)
-    will_write = (
-        writes_account if isinstance(writes_account, bool) else writes_account(of_revision(revision_id))
-    )
-    return _one(_card_and_account_held(for_writing=will_write), card_id, None)
+    return of_revision(revision_id)
 
 
 def subjects_of(card_ids: Iterable[uuid.UUID]) -> list[Subject]:
@@ -70,8 +106,9 @@ def _cards() -> Cards:
     # After an undo the stay goes on that a mistaken move had interrupted.
     continued = aliased(StageVisit)
     began_at = func.coalesce(continued.entered_at, StageVisit.entered_at)
+    asked = exists().where(ClientRequest.card_id == Card.id, ClientRequest.closed_at.is_(None))
     return (
-        select(Card, Account, StageVisit, began_at, Pipeline.key, Stage.key)
+        select(Card, Account, StageVisit, began_at, Pipeline.key, Stage.key, asked)
         .join(Account, Account.id == Card.account_id)
         .join(StageVisit, StageVisit.id == Card.visit_id)
         .outerjoin(continued, continued.id == StageVisit.continues_visit_id)
@@ -100,6 +137,14 @@ def _card_and_account_held(*, for_writing: bool) -> Cards:
     return _card().with_for_update(of=Account, read=not for_writing, key_share=for_writing)
 
 
+@functools.cache
+def _card_held_and_entrance(*, for_writing: bool) -> Select[*tuple[Any, ...]]:
+    entered = aliased(Stage)
+    is_it = and_(entered.pipeline_id == Card.pipeline_id, entered.key == bindparam("stage"))
+    query = _card_and_account_held(for_writing=for_writing)
+    return query.add_columns(entered.id, entered.card_limit).outerjoin(entered, is_it)
+
+
 def _one(query: Cards, card_id: uuid.UUID, at: datetime | None) -> Subject:
     row = db.session.execute(query, {"id": card_id}).one_or_none()
     if row is None:
@@ -114,12 +159,15 @@ def _subject(
     began_at: datetime,
     pipeline_key: str,
     stage_key: str,
+    has_requests: bool,
     at: datetime,
 ) -> Subject:
     playbook = of_revision(card.revision_id)
     pipeline = playbook.pipeline(pipeline_key)
     stage = stage_of(pipeline, stage_key)
-    return Subject(card, account, visit, playbook, pipeline, stage, at, began_at=began_at)
+    return Subject(
+        card, account, visit, playbook, pipeline, stage, at, began_at=began_at, has_requests=has_requests
+    )
 
 
 def stage_of(pipeline: PipelineDef, key: str) -> StageDef:

@@ -19,7 +19,8 @@ class Subject:
 
     `began_at` is when the stay in the stage began: the visit's entry, or that of the one it continues after
     an undo. `proposed` holds field values that the move itself would write (answers to its questions), so
-    that filling a field and moving is one step.
+    that filling a field and moving is one step. `has_requests`: the client has been asked for something that
+    is still open, or it was not looked up.
     """
 
     card: Card
@@ -31,6 +32,7 @@ class Subject:
     now: datetime
     began_at: datetime
     proposed: Mapping[str, Any] = field(default_factory=dict)
+    has_requests: bool = True
 
     @property
     def id(self) -> uuid.UUID:

@@ -11,16 +11,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select
-
 from lifecycle.core.clock import is_pretending, now
-from lifecycle.core.db import after_commit, db, insert_row
+from lifecycle.core.db import after_commit, db, insert_row, written_together
 from lifecycle.core.errors import Invalid
 from lifecycle.core.metrics import count_move
 from lifecycle.governance.cards.change import touch_card
 from lifecycle.governance.cards.edit import record_card_event, set_fields
 from lifecycle.governance.cards.limits import hold_room, may_exceed, with_room
-from lifecycle.governance.cards.subjects import lock_subject
+from lifecycle.governance.cards.subjects import lock_to_enter
 from lifecycle.governance.cards.summary import refresh_summary
 from lifecycle.governance.cards.waiting import open_pause
 from lifecycle.governance.gates.evaluate import GateQuestion, evaluate
@@ -44,11 +42,6 @@ from lifecycle.records.cards.models import GateReport
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.models import User
 from lifecycle.records.people.permissions import require
-from lifecycle.records.playbooks.models import Stage
-
-_STAGE = select(Stage.id, Stage.card_limit).where(
-    Stage.pipeline_id == bindparam("pipeline"), Stage.key == bindparam("key")
-)
 
 
 def move_card(
@@ -80,7 +73,9 @@ def move_card(
         NotFound, NotPermitted, Invalid (archived, or no such stage).
     """
     require(actor, "cards.move")
-    subject = lock_subject(card_id, writes_account=lambda playbook: may_save_to_account(playbook, to_stage))
+    subject, entrance = lock_to_enter(
+        card_id, to_stage, writes_account=lambda playbook: may_save_to_account(playbook, to_stage)
+    )
     if subject.card.archived_at is not None:
         raise Invalid("This card is archived. Restore it first; nothing was changed.")
     if subject.card.visit_id != seen_visit:
@@ -89,10 +84,11 @@ def move_card(
     way = _way(subject, to_stage, actor, override)
     given = read_answers(subject, way, answers or {}, reason)
     subject = given.applied_to(subject)
-    stage_id, limit = _stage_row(subject, way.to_stage.key)
+    assert entrance is not None, "a stage of the playbook has its row"
+    stage_id = entrance.stage_id
     report = evaluate([GateQuestion(subject, way.to_stage, way.checks)])[0]
     over = (given.reason or "") if over_limit and may_exceed(actor) else ""
-    room = hold_room(stage_id) if limit is not None else None
+    room = hold_room(stage_id) if entrance.limit is not None else None
     if over_limit and room is not None and room.is_closed and not given.reason:
         given.errors.setdefault("reason", "Give a reason for exceeding the limit.")
     report = with_room(report, room, over=over)
@@ -158,12 +154,6 @@ def _keep_report(
     )
 
 
-def _stage_row(subject: Subject, key: str) -> tuple[int, int | None]:
-    """Return a stage's id, and how many cards it may hold."""
-    stage_id, limit = db.session.execute(_STAGE, {"pipeline": subject.card.pipeline_id, "key": key}).one()
-    return stage_id, limit
-
-
 def _advance(
     subject: Subject,
     way: Way,
@@ -201,19 +191,20 @@ def _advance(
     stand_in(subject, target, stage_id, visit_id, at)
     if not target.is_open:
         cancel_open_tasks(card.id, at)
-    tasks = make_tasks(subject, target, visit_id, at)
     # From now on even where the move had to be dated later: who waits for the window waits by the clock.
     undo_until = min(at, now()) + UNDO_WINDOW
     waits_until = undo_until if actor.user_id is not None and not is_pretending() else None
     entered = _standing_in(subject, target, visit_id, at)
-    _record_move(subject, entered, way, report, report_id, before, given, actor, channel, waits_until)
-    begin_stay(entered, tasks, actor, channel, waits_until)
+    with written_together():
+        tasks = make_tasks(subject, target, visit_id, at)
+        _record_move(subject, entered, way, report, report_id, before, given, actor, channel, waits_until)
+        begin_stay(entered, tasks, actor, channel, waits_until)
+        touch_card(card, actor)
     # The card is written once, at the end; whatever else has changed the summary must see.
     if db.session.new or any(each is not card for each in db.session.dirty):
         db.session.flush()
     with db.session.no_autoflush:
         refresh_summary(entered)
-    touch_card(card, actor)
     board = subject.pipeline.slug
     return Moved(card.id, card.title, board, way.from_stage, target, visit_id, report, undo_until)
 

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
 from lifecycle.core.clock import now
-from lifecycle.core.db import db, insert_missing, insert_row
+from lifecycle.core.db import db, insert_row, insert_soon
 from lifecycle.core.ids import new_id
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import StageDef
@@ -149,7 +149,7 @@ def make_tasks(subject: Subject, stage: StageDef, visit_id: int, at: datetime) -
         )
         for task in stage.tasks
     ]
-    insert_missing(Task, [{name: getattr(task, name) for name in _MADE} for task in made])
+    insert_soon(Task, [{name: getattr(task, name) for name in _MADE} for task in made])
     return made
 
 

@@ -356,6 +356,8 @@ def revoke_links(request_id: uuid.UUID, at: datetime) -> int:
 
 def leave_requests(subject: Subject, at: datetime, *, all_of_them: bool) -> None:
     """End what a card leaves behind unanswered when it moves on: the request of its stage, or all of them."""
+    if not subject.has_requests:
+        return
     gate = subject.stage.client_gate
     for key, request in requests_by_card([subject.card.id]).get(subject.card.id, {}).items():
         is_of_stage = (gate is not None and gate.asks == key) or request.visit_id == subject.visit.id

@@ -12,7 +12,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from lifecycle.core.clock import now
-from lifecycle.core.db import db, insert_missing
+from lifecycle.core.db import db, insert_missing, insert_soon
 from lifecycle.core.expressions import ExpressionError
 from lifecycle.core.ids import new_id
 from lifecycle.core.queue import URGENT, enqueue_after_commit
@@ -27,6 +27,7 @@ DEEPEST: Final = 5
 MOST_OF_ONE_CAUSE: Final = 50
 _CAUSE: Final = "lifecycle.cause"
 _QUEUED: Final = "lifecycle.rules_are_queued"
+_ONCE: Final = ("card_id", "rule_key", "cause")
 _PERFORM: Final = "jobs.rules.perform_due"
 
 
@@ -71,7 +72,9 @@ def match_event(
     ]
     if candidates:
         event = describe_event(kind, data, channel)
-        set_off(subject, candidates, str(event_id), event, kind=kind, actor=actor, undo_until=undo_until)
+        rows = _firings(subject, candidates, str(event_id), event, kind, actor, undo_until)
+        insert_soon(RuleFiring, rows, *_ONCE)
+        _perform_soon(rows)
 
 
 def concerns(trigger: TriggerDef, subject: Subject, kind: str, data: Mapping[str, Any]) -> bool:
@@ -109,9 +112,23 @@ def set_off(
     *,
     kind: str | None,
     actor: Actor,
-    undo_until: datetime | None = None,
 ) -> int:
     """Write the firings of rules whose condition holds, each once for `cause`; return how many are new."""
+    rows = _firings(subject, rules, cause, event, kind, actor, None)
+    written = insert_missing(RuleFiring, rows, *_ONCE)
+    _perform_soon(rows)
+    return written
+
+
+def _firings(
+    subject: Subject,
+    rules: Sequence[RuleDef],
+    cause: str,
+    event: Mapping[str, Any],
+    kind: str | None,
+    actor: Actor,
+    undo_until: datetime | None,
+) -> list[dict[str, Any]]:
     names = [name for rule in rules if rule.when for name in rule.when.names]
     context = expression_context(subject, load_facts([subject.id], names)) if names else {}
     rows = []
@@ -124,13 +141,13 @@ def set_off(
             except ExpressionError as error:
                 problem = f"Whether its condition holds cannot be told: {error}"
         rows.append(_row(subject, rule, cause, event, kind, actor, undo_until, problem))
-    if not rows:
-        return 0
-    written = insert_missing(RuleFiring, rows, "card_id", "rule_key", "cause")
+    return rows
+
+
+def _perform_soon(rows: Sequence[Mapping[str, Any]]) -> None:
     if any(row["next_attempt_at"] <= now() for row in rows) and not db.session.info.get(_QUEUED):
         enqueue_after_commit(URGENT, _PERFORM)
         db.session.info[_QUEUED] = True
-    return written
 
 
 def _row(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lifecycle.core.clock import is_pretending, now
-from lifecycle.core.db import insert_missing
+from lifecycle.core.db import insert_soon
 from lifecycle.core.ids import new_id
 from lifecycle.records.reminders.models import Reminder
 
@@ -49,4 +49,4 @@ def plan_reminders(card_id: uuid.UUID, plans: Sequence[Plan]) -> None:
         }
         for plan in ahead
     ]
-    insert_missing(Reminder, rows)
+    insert_soon(Reminder, rows)
