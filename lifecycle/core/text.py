@@ -39,7 +39,7 @@ def folded(text: Any) -> ColumnElement[str]:
     return func.lifecycle_fold(text)
 
 
-def contains_word(column: SQLColumnExpression[Any], word: str) -> ColumnElement[bool]:
+def contains_word(column: SQLColumnExpression[Any], word: str | ColumnElement[str]) -> ColumnElement[bool]:
     """Return the condition that `column` has `word` in it, blind to accents and case; %, _, \\ are letters.
 
     Escaping comes after folding, because folding makes a plain % of a full-width one.
@@ -47,13 +47,13 @@ def contains_word(column: SQLColumnExpression[Any], word: str) -> ColumnElement[
     return folded(column).like(func.concat("%", _literal_pattern(word), "%"), escape="\\")
 
 
-def starts_with(column: SQLColumnExpression[Any], text: str) -> ColumnElement[bool]:
+def starts_with(column: SQLColumnExpression[Any], text: str | ColumnElement[str]) -> ColumnElement[bool]:
     """Return the condition that `column` begins with `text`, blind to accents and case."""
     return folded(column).like(func.concat(_literal_pattern(text), "%"), escape="\\")
 
 
-def _literal_pattern(word: str) -> ColumnElement[str]:
-    pattern: ColumnElement[str] = folded(literal(word))
+def _literal_pattern(word: str | ColumnElement[str]) -> ColumnElement[str]:
+    pattern: ColumnElement[str] = folded(literal(word) if isinstance(word, str) else word)
     for special in ("\\", "%", "_"):
         pattern = func.replace(pattern, special, f"\\{special}")
     return pattern

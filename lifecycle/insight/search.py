@@ -10,9 +10,22 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, func, or_, select, true, union
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    String,
+    Subquery,
+    bindparam,
+    func,
+    or_,
+    select,
+    true,
+    union,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import SQLColumnExpression
 
@@ -115,11 +128,12 @@ def search(query: str, limit: int = 8) -> Found:
     words = search_words(query)
     if not words:
         return Found()
-    accounts = db.session.execute(accounts_query(words, limit + 1)).all()
-    contacts = db.session.execute(contacts_query(words, limit + 1)).all()
-    cards = db.session.execute(cards_query(words, limit + 1)).all()
-    documents = db.session.execute(documents_query(words, limit + 1)).all()
-    requests = db.session.execute(requests_query(words, limit + 1)).all()
+    values, number, longest = _values(words), len(words), _longest(words)
+    accounts = db.session.execute(_accounts(number, limit + 1), values).all()
+    contacts = db.session.execute(_contacts(number, limit + 1), values).all()
+    cards = db.session.execute(_cards(number, longest, limit + 1), values).all()
+    documents = db.session.execute(_documents(number, limit + 1), values).all()
+    requests = db.session.execute(_requests(number, limit + 1), values).all()
     groups = {
         "accounts": accounts,
         "contacts": contacts,
@@ -139,31 +153,82 @@ def search(query: str, limit: int = 8) -> Found:
 
 def accounts_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:
     """Return the query for accounts with all of `words` in the name."""
-    archived = Account.archived_at.is_not(None)
-    return (
-        select(Account.id, Account.name, Account.country, archived)
-        .where(*(contains_word(Account.name, word) for word in words))
-        .order_by(archived, *_best_first(Account.name, words), Account.id)
-        .limit(limit)
-    )
+    return _accounts(len(words), limit).params(_values(words))
 
 
 def contacts_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:
     """Return the query for contacts with each of `words` in name or address."""
-    archived = or_(Contact.archived_at.is_not(None), Account.archived_at.is_not(None))
-    return (
-        select(Contact.id, Contact.name, Contact.email, Account.name, archived)
-        .join(Account, Account.id == Contact.account_id)
-        .where(*(or_(contains_word(Contact.name, w), contains_word(Contact.email, w)) for w in words))
-        .order_by(archived, *_best_first(Contact.name, words), Contact.id)
-        .limit(limit)
-    )
+    return _contacts(len(words), limit).params(_values(words))
 
 
 def cards_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:
     """Return the query for cards with each of `words` in the title or the account's name."""
+    return _cards(len(words), _longest(words), limit).params(_values(words))
+
+
+def documents_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:
+    """Return the query for attachments with each of `words` in the title, or the card's or account's name."""
+    return _documents(len(words), limit).params(_values(words))
+
+
+def requests_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:
+    """Return the query for client requests with each of `words` in the name, or the card's or account's."""
+    return _requests(len(words), limit).params(_values(words))
+
+
+# A statement is built once for each number of words, which are its values: building the five of them takes
+# longer than their answers.
+_STATEMENTS_KEPT = 64
+_WHOLE = bindparam("whole", type_=String())
+_WITHIN = bindparam("within", type_=String())
+
+
+def _values(words: Sequence[str]) -> dict[str, str]:
+    whole = " ".join(words)
+    return {f"word_{place}": word for place, word in enumerate(words)} | {
+        "whole": whole,
+        "within": f" {whole}",
+    }
+
+
+def _words(number: int) -> list[BindParameter[str]]:
+    return [bindparam(f"word_{place}", type_=String()) for place in range(number)]
+
+
+def _longest(words: Sequence[str]) -> int:
+    """Return the place of the longest word, which finds the least."""
+    return max(range(len(words)), key=lambda place: len(words[place]))
+
+
+@lru_cache(_STATEMENTS_KEPT)
+def _accounts(number: int, limit: int) -> Select[*tuple[Any, ...]]:
+    archived = Account.archived_at.is_not(None)
+    return (
+        select(Account.id, Account.name, Account.country, archived)
+        .where(*(contains_word(Account.name, word) for word in _words(number)))
+        .order_by(archived, *_best_first(Account.name), Account.id)
+        .limit(limit)
+    )
+
+
+@lru_cache(_STATEMENTS_KEPT)
+def _contacts(number: int, limit: int) -> Select[*tuple[Any, ...]]:
+    archived = or_(Contact.archived_at.is_not(None), Account.archived_at.is_not(None))
+    return (
+        select(Contact.id, Contact.name, Contact.email, Account.name, archived)
+        .join(Account, Account.id == Contact.account_id)
+        .where(
+            *(or_(contains_word(Contact.name, w), contains_word(Contact.email, w)) for w in _words(number))
+        )
+        .order_by(archived, *_best_first(Contact.name), Contact.id)
+        .limit(limit)
+    )
+
+
+@lru_cache(_STATEMENTS_KEPT)
+def _cards(number: int, longest: int, limit: int) -> Select[*tuple[Any, ...]]:
     archived = Card.archived_at.is_not(None)
-    candidates = union(*(select(found.c.id) for found in _card_candidates(words))).subquery()
+    candidates = union(*(select(found.c.id) for found in _card_candidates(number, longest))).subquery()
     return (
         select(
             Card.id,
@@ -180,19 +245,20 @@ def cards_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:
         .join(Account, Account.id == Card.account_id)
         .join(Stage, Stage.id == Card.stage_id)
         .join(Pipeline, Pipeline.id == Card.pipeline_id)
-        .order_by(archived, (Stage.kind != "open"), *_best_first(Card.title, words), Card.id)
+        .order_by(archived, (Stage.kind != "open"), *_best_first(Card.title), Card.id)
         .limit(limit)
     )
 
 
-def _card_candidates(words: Sequence[str]) -> list[Subquery]:
+def _card_candidates(number: int, longest: int) -> list[Subquery]:
     """Return the cards to put in order: what a common word finds is too much to compare all of it.
 
     The cards of the best accounts with all of the words in the name; and of cards with the words in title
     and account's name together, the latest. The longest word finds them through either index.
     """
-    anchor = max(words, key=len)
-    best = accounts_query(words, _BEST_ACCOUNTS).subquery()
+    words = _words(number)
+    anchor = words[longest]
+    best = _accounts(number, _BEST_ACCOUNTS).subquery()
     both = (
         select(Card.id)
         .join(Account, Account.id == Card.account_id)
@@ -210,32 +276,32 @@ def _card_candidates(words: Sequence[str]) -> list[Subquery]:
         .limit(_SIFTED),
         both.where(contains_word(Card.title, anchor)),
     ]
-    if len(words) > 1:
+    if number > 1:
         # Where the title has none of the words, the account has all of them and was found above.
-        in_title = or_(*(contains_word(Card.title, word) for word in words if word != anchor))
+        in_title = or_(*(contains_word(Card.title, word) for word in words if word is not anchor))
         found.append(both.where(contains_word(Account.name, anchor), in_title))
     return [each.subquery() for each in found]
 
 
-def documents_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:
-    """Return the query for attachments with each of `words` in the title, or the card's or account's name."""
+@lru_cache(_STATEMENTS_KEPT)
+def _documents(number: int, limit: int) -> Select[*tuple[Any, ...]]:
     return _about_cards(
         Attachment,
         Attachment.title,
-        words,
+        _words(number),
         Attachment.withdrawn_at.is_(None),
         (Attachment.id, Attachment.title, Attachment.kind, Attachment.file_id),
         limit,
     )
 
 
-def requests_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:
-    """Return the query for client requests with each of `words` in the name, or the card's or account's."""
+@lru_cache(_STATEMENTS_KEPT)
+def _requests(number: int, limit: int) -> Select[*tuple[Any, ...]]:
     closed = ClientRequest.closed_at.is_not(None)
     return _about_cards(
         ClientRequest,
         ClientRequest.name,
-        words,
+        _words(number),
         true(),
         (ClientRequest.id, ClientRequest.name, ClientRequest.status, closed),
         limit,
@@ -246,7 +312,7 @@ def requests_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]
 def _about_cards(
     model: type[Attachment | ClientRequest],
     name: InstrumentedAttribute[str],
-    words: Sequence[str],
+    words: Sequence[BindParameter[str]],
     counts: ColumnElement[bool],
     columns: Sequence[Any],
     limit: int,
@@ -278,11 +344,10 @@ def _about_cards(
     )
 
 
-def _best_first(column: SQLColumnExpression[Any], words: Sequence[str]) -> list[ColumnElement[Any]]:
-    whole = " ".join(words)
+def _best_first(column: SQLColumnExpression[Any]) -> list[ColumnElement[Any]]:
     return [
-        starts_with(column, whole).desc(),
-        contains_word(column, f" {whole}").desc(),
+        starts_with(column, _WHOLE).desc(),
+        contains_word(column, _WITHIN).desc(),
         func.length(column),
         folded(column),
     ]
