@@ -45,7 +45,7 @@ COUNTS = {
     "gate": 18,
     "targets": 7,
     "move, blocked": 8,
-    "move": 12,
+    "move": 11,
 }
 
 

@@ -167,7 +167,7 @@ def _advance(
 ) -> Moved:
     card, target = subject.card, way.to_stage
     before = state_before(subject, list(given.fields))
-    finish_visit(subject, actor, channel, at)
+    leaving = finish_visit(subject, actor, channel, at)
     leave_behind(subject, target, at)
     set_fields(subject, given.fields, actor, channel)
     card.owner_id = owner_on_entry(target, subject.account, card.owner_id)
@@ -187,6 +187,7 @@ def _advance(
         reason=given.reason,
         answers=given.values,
         gate_report_id=report_id,
+        leaving=leaving,
     )
     stand_in(subject, target, stage_id, visit_id, at)
     if not target.is_open:

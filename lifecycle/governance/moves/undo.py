@@ -90,7 +90,7 @@ def _go_back(subject: Subject, move: dict[str, Any], actor: Actor, channel: str)
     take_back_effects(subject, at)
     cancel_open_tasks(card.id, at, subject.visit.id)
     revive_tasks(card.id, subject.visit)
-    finish_visit(subject, actor, channel, at)
+    leaving = finish_visit(subject, actor, channel, at)
     card.owner_id = uuid.UUID(before["owner"])
     card.department_key = before["department"]
     visit_id = open_visit(
@@ -107,6 +107,7 @@ def _go_back(subject: Subject, move: dict[str, Any], actor: Actor, channel: str)
         due_at=_moment(before["sla_due_at"]),
         # An undone undo leads back to where the stay began.
         continues_visit_id=first.continues_visit_id or first.id,
+        leaving=leaving,
     )
     _keep_waivers(card.id, first.id, visit_id)
     hand_on_tasks(card.id, first.id, visit_id)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm.attributes import set_committed_value
 
 from lifecycle.core.clock import now
@@ -21,13 +23,44 @@ from lifecycle.records.cards.models import SlaPause, StageVisit
 from lifecycle.records.people.actor import Actor
 from lifecycle.work.tasks.models import Task
 
-_LEAVING = ("left_at", "left_by", "left_channel", "our_seconds", "client_seconds")
-# Every move runs this, so it is built once.
+_LEFT = ("left_at", "left_by", "left_channel", "our_seconds", "client_seconds")
+_ENTERED = (
+    "card_id",
+    "number",
+    "stage_id",
+    "revision_id",
+    "owner_id",
+    "department_key",
+    "entered_at",
+    "entered_by",
+    "entered_channel",
+    "entered_by_edge",
+    "entered_reason",
+    "answers",
+    "gate_report_id",
+    "continues_visit_id",
+    "is_imported",
+    "sla_due_at",
+)
+# Every move runs this, so it is built once. The new visit is selected from the one that is left, which is so
+# written first: a card never has two that are open.
 _visits = StageVisit.__table__
-_FINISH = (
+_left_visit = (
     update(_visits)  # type: ignore[arg-type]
-    .where(_visits.c.id == bindparam("visit"))
-    .values({name: bindparam(name) for name in _LEAVING})
+    .where(_visits.c.id == bindparam("left_visit"))
+    .values({name: bindparam(f"of_{name}") for name in _LEFT})
+    .returning(_visits.c.id)
+    .cte("left_visit")
+)
+_PASS_ON = (
+    insert(_visits)  # type: ignore[arg-type]
+    .from_select(
+        _ENTERED,
+        select(*(bindparam(f"new_{name}", type_=_visits.c[name].type) for name in _ENTERED)).select_from(
+            _left_visit
+        ),
+    )
+    .returning(_visits.c.id)
 )
 _MADE = ("id", "card_id", "visit_id", "key", "title", "assignee_id", "due_at", "created_at")
 
@@ -37,8 +70,19 @@ def after(visit: StageVisit) -> datetime:
     return max(now(), visit.entered_at + timedelta(microseconds=1))
 
 
-def finish_visit(subject: Subject, actor: Actor, channel: str, at: datetime) -> None:
-    """Close the open visit, splitting its business time into ours and the client's."""
+@dataclass(frozen=True)
+class Leaving:
+    """How an open visit ends: the values of its columns."""
+
+    visit: StageVisit
+    values: Mapping[str, Any]
+
+
+def finish_visit(subject: Subject, actor: Actor, channel: str, at: datetime) -> Leaving:
+    """Return how the open visit ends, its business time split into ours and the client's.
+
+    It is written with the visit that follows (`open_visit`); its pauses end now.
+    """
     visit = subject.visit
     pauses = (
         list(db.session.scalars(select(SlaPause).where(SlaPause.visit_id == visit.id)))
@@ -58,16 +102,16 @@ def finish_visit(subject: Subject, actor: Actor, channel: str, at: datetime) -> 
     if db.session.dirty:
         # What is changed of the visit and its pauses must be written while it is open.
         db.session.flush()
-    left = {
-        "left_at": at,
-        "left_by": actor.user_id,
-        "left_channel": channel,
-        "our_seconds": ours,
-        "client_seconds": theirs,
-    }
-    db.session.connection().execute(_FINISH, {"visit": visit.id, **left})
-    for name, value in left.items():
-        set_committed_value(visit, name, value)
+    return Leaving(
+        visit,
+        {
+            "left_at": at,
+            "left_by": actor.user_id,
+            "left_channel": channel,
+            "our_seconds": ours,
+            "client_seconds": theirs,
+        },
+    )
 
 
 def _may_have_paused(subject: Subject) -> bool:
@@ -95,27 +139,38 @@ def open_visit(
     answers: dict[str, Any] | None = None,
     gate_report_id: int | None = None,
     continues_visit_id: int | None = None,
+    leaving: Leaving | None = None,
 ) -> int:
-    """Write a new open visit and return its id."""
-    return insert_row(
-        StageVisit,
-        card_id=card_id,
-        number=number,
-        stage_id=stage_id,
-        revision_id=revision_id,
-        owner_id=owner_id,
-        department_key=department,
-        entered_at=at,
-        entered_by=actor.user_id,
-        entered_channel=channel,
-        entered_by_edge=edge,
-        entered_reason=reason,
-        answers=answers or {},
-        gate_report_id=gate_report_id,
-        continues_visit_id=continues_visit_id,
-        is_imported=False,
-        sla_due_at=due_at,
-    )
+    """Write a new open visit and return its id; with it the end of the one that is left, if any."""
+    values = {
+        "card_id": card_id,
+        "number": number,
+        "stage_id": stage_id,
+        "revision_id": revision_id,
+        "owner_id": owner_id,
+        "department_key": department,
+        "entered_at": at,
+        "entered_by": actor.user_id,
+        "entered_channel": channel,
+        "entered_by_edge": edge,
+        "entered_reason": reason,
+        "answers": answers or {},
+        "gate_report_id": gate_report_id,
+        "continues_visit_id": continues_visit_id,
+        "is_imported": False,
+        "sla_due_at": due_at,
+    }
+    return insert_row(StageVisit, **values) if leaving is None else _pass_on(leaving, values)
+
+
+def _pass_on(leaving: Leaving, entered: Mapping[str, Any]) -> int:
+    left = {f"of_{name}": value for name, value in leaving.values.items()}
+    new = {f"new_{name}": value for name, value in entered.items()}
+    values = {"left_visit": leaving.visit.id, **left, **new}
+    visit_id: int = db.session.connection().execute(_PASS_ON, values).scalar_one()
+    for name, value in leaving.values.items():
+        set_committed_value(leaving.visit, name, value)
+    return visit_id
 
 
 def stand_in(subject: Subject, stage: StageDef, stage_id: int, visit_id: int, at: datetime) -> None:
