@@ -95,6 +95,8 @@ def flask_config(settings: Settings) -> dict[str, object]:
             "hide_parameters": True,
             "pool_size": 6,
             "max_overflow": 4,
+            # The one that was used last has its statements prepared and its plans at hand.
+            "pool_use_lifo": True,
             "connect_args": {
                 "connect_timeout": 5,
                 # Reports sort a long history; compiling their statements costs more than it brings.
@@ -111,6 +113,7 @@ def flask_config(settings: Settings) -> dict[str, object]:
         "REMEMBER_COOKIE_SAMESITE": "Lax",
         "REMEMBER_COOKIE_SECURE": secure,
         "PERMANENT_SESSION_LIFETIME": 14 * 24 * 3600,
+        "SESSION_REFRESH_EACH_REQUEST": False,  # Once a day instead (web/access.py).
         "WTF_CSRF_TIME_LIMIT": None,
         # For every form of a request it would read the form library's catalog from disk: English, as we are.
         "WTF_I18N_ENABLED": False,

@@ -13,6 +13,7 @@ from flask_login import current_user
 from sqlalchemy.orm import joinedload
 from werkzeug.wrappers import Response as BaseResponse
 
+from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.extensions import login_manager
 from lifecycle.records.people.actor import Actor
@@ -20,6 +21,8 @@ from lifecycle.records.people.models import User
 
 # Every request asks this, so it is built once, and the departments come along.
 _USER = sa.select(User).options(joinedload(User.departments)).where(User.id == sa.bindparam("id"))
+
+_SIGNED_ON = "signed_on"
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -33,6 +36,7 @@ def public(view: View) -> View:
 def init_app(app: Flask) -> None:
     """Guard every route and teach Flask-Login to find users."""
     login_manager.user_loader(_load_user)
+    app.before_request(_sign_daily)
     app.before_request(_require_login)
 
 
@@ -59,6 +63,15 @@ def log_in_address() -> str:
     """Return the log-in page's address, which leads back here afterwards."""
     here = request.full_path.rstrip("?") if request.method == "GET" else None
     return url_for("people.show_login", next=here)
+
+
+def _sign_daily() -> None:
+    # A log-in lasts as long as it is used. Its cookie need not be signed and sent with every answer for that.
+    if request.endpoint == "static" or "_user_id" not in session:
+        return
+    today = now().date().isoformat()
+    if session.get(_SIGNED_ON) != today:
+        session[_SIGNED_ON] = today
 
 
 def _load_user(session_id: str) -> User | None:

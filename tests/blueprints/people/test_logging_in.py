@@ -205,3 +205,17 @@ def test_a_raised_epoch_signs_out_every_browser(app: Flask) -> None:
         rules.sign_out_everywhere(db.session.get_one(User, person.id))
     assert not first.is_logged_in()
     assert not second.is_logged_in()
+
+
+def test_a_log_in_lasts_while_it_is_used_and_its_cookie_is_sent_once_a_day(app: Flask) -> None:
+    with time_machine.travel(now(), tick=False) as clock:
+        visitor = logged_in(app, make_user(app))
+        visitor.open("/profile")
+        assert "Set-Cookie" not in visitor.open("/profile").headers
+        for _ in range(3):
+            clock.shift(timedelta(days=10))
+            assert "Set-Cookie" in visitor.open("/profile").headers
+            assert "Set-Cookie" not in visitor.open("/profile").headers
+            assert visitor.is_logged_in()
+        clock.shift(timedelta(days=15))
+        assert not visitor.is_logged_in()
