@@ -15,7 +15,10 @@ MAKE_DUE = "jobs.papers.make_due"
 
 
 def make_due() -> int:
-    """Make the papers that are missing; return how many were made. One that fails stops no other."""
+    """Make the papers that are missing, and queue itself again for more; return how many were made.
+
+    One that fails stops no other, and is tried again at the next sweep.
+    """
     made = 0
     for card_id, request_id in requests_without_paper():
         if is_asked_to_stop():
@@ -24,8 +27,10 @@ def make_due() -> int:
             with transaction():
                 made += make_paper(card_id, request_id)
         except Exception:
-            # It is tried again at the next sweep; what was signed stays signed.
+            # What was signed stays signed.
             log.exception("the paper of request %s could not be made", request_id)
+    if made and requests_without_paper(1):
+        enqueue(BULK, MAKE_DUE)
     return made
 
 

@@ -26,11 +26,14 @@ CHANNEL: Final = "system"
 
 
 def requests_without_paper(limit: int = 20) -> list[tuple[uuid.UUID, uuid.UUID]]:
-    """Return card and request of what is signed and has no paper yet, the oldest first."""
+    """Return card and request of what is signed and has no paper yet.
+
+    In no order: one whose paper cannot be made must not stand before the others for ever.
+    """
     rows = db.session.execute(
         sa.select(ClientRequest.card_id, ClientRequest.id)
         .where(ClientRequest.signed_at.is_not(None), ClientRequest.paper_id.is_(None))
-        .order_by(ClientRequest.signed_at)
+        .order_by(sa.func.random())
         .limit(limit)
     )
     return [(card_id, request_id) for card_id, request_id in rows]
