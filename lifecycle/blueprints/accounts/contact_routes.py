@@ -11,12 +11,15 @@ from flask.typing import ResponseReturnValue
 from lifecycle.blueprints.accounts import accounts
 from lifecycle.blueprints.accounts.forms import ContactForm, differences
 from lifecycle.blueprints.accounts.listing import contact_filter, listed, sort_columns
+from lifecycle.core.clock import now
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid
+from lifecycle.governance.requests.portal import list_homes, revoke_homes, send_home
 from lifecycle.insight.accounts import cards_of_contact
 from lifecycle.records.accounts import contacts, queries
 from lifecycle.records.accounts.fields import CONTACT_FIELDS
 from lifecycle.records.accounts.models import Account, Contact
+from lifecycle.records.accounts.rights import CONTACT_RIGHTS
 from lifecycle.records.people.permissions import can, require
 from lifecycle.web.access import current_actor
 from lifecycle.web.htmx import go_to
@@ -58,7 +61,11 @@ def show_contact(contact_id: uuid.UUID) -> ResponseReturnValue:
         account=queries.get_account(contact.account_id),
         cards=cards,
         card_count=card_count,
+        contact_rights=CONTACT_RIGHTS,
+        homes=list_homes(contact_id),
+        now=now(),
         can_edit=can(actor, "accounts.edit"),
+        can_ask=can(actor, "client_requests.ask"),
     )
 
 
@@ -122,6 +129,28 @@ def _edit_page(contact: Contact, form: ContactForm, status: int = 200, **context
     return render_template(
         "accounts/contact_edit.html", contact=contact, account=account, form=form, **context
     ), status
+
+
+@accounts.post("/contacts/<uuid:contact_id>/homes")
+def create_home(contact_id: uuid.UUID) -> Response:
+    """Mail a contact the link to their page."""
+    try:
+        with transaction():
+            send_home(contact_id, current_actor())
+    except Invalid as refusal:
+        flash(refusal.sentence, "error")
+    else:
+        flash("The link to their page is on its way.", "passed")
+    return go_to(url_for("accounts.show_contact", contact_id=contact_id))
+
+
+@accounts.post("/contacts/<uuid:contact_id>/homes/revoke")
+def revoke_home_links(contact_id: uuid.UUID) -> Response:
+    """Make every link to a contact's page useless."""
+    with transaction():
+        count = revoke_homes(contact_id, current_actor())
+    flash("No link opens their page any more." if count else "There was no link to revoke.", "passed")
+    return go_to(url_for("accounts.show_contact", contact_id=contact_id))
 
 
 @accounts.post("/contacts/<uuid:contact_id>/archive")

@@ -11,17 +11,21 @@ from wtforms import (
     EmailField,
     HiddenField,
     SelectField,
+    SelectMultipleField,
     StringField,
     TelField,
     TextAreaField,
     URLField,
 )
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # Newer than its stubs.
 from wtforms.validators import InputRequired
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from lifecycle.core.errors import Invalid
 from lifecycle.records.accounts.countries import countries, country_name
 from lifecycle.records.accounts.fields import LONGEST_NAME, LONGEST_NOTES
 from lifecycle.records.accounts.models import Account
+from lifecycle.records.accounts.rights import CONTACT_RIGHTS
 from lifecycle.web.form import Form
 
 
@@ -99,6 +103,14 @@ class ContactForm(_Form):
     phone = TelField(
         "Phone", description="With its country, like +34 912 345 678.", render_kw={"autocomplete": "off"}
     )
+    rights = SelectMultipleField(
+        "May answer for their company as",
+        description="Gates ask whoever answers for it; the others see what they are sent.",
+        choices=[SelectChoice(key, name) for key, name in CONTACT_RIGHTS.items()],
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+        validate_choice=False,
+    )
     is_verified = BooleanField(
         "Verified", description="They answered, or an address of theirs did not bounce."
     )
@@ -129,4 +141,6 @@ def differences(
 def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(CONTACT_RIGHTS.get(each, str(each)) for each in value)
     return str(value or "").replace("\r\n", "\n").strip()

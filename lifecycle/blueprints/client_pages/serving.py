@@ -21,9 +21,11 @@ def by_token() -> str:
     return hash_token(str((request.view_args or {}).get("token", "")))
 
 
-def gone(token: str, why: NotFound) -> Response:
-    """Return the one answer for links that open nothing, whatever the reason."""
-    return answered(render_template("client_pages/gone.html", token=token, sentence=why.sentence), 404)
+def gone(token: str, why: NotFound, kind: str = "request") -> Response:
+    """Return the one answer for links that open nothing, whatever the reason; `kind`: request or portal."""
+    door = "p" if kind == "portal" else "c"
+    content = render_template("client_pages/gone.html", token=token, door=door, sentence=why.sentence)
+    return answered(content, 404)
 
 
 def answered(content: str, status: int = 200) -> Response:

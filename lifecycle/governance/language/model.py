@@ -54,12 +54,6 @@ EvidenceKind = Literal["file", "link", "note", "talk"]
 AnswerKind = Literal["accept", "submit"]
 """`accept`: the client's yes is the answer. `submit`: what they send is accepted or returned by staff."""
 ContactRight = Literal["owner", "technical", "billing", "signatory"]
-CONTACT_RIGHTS: Final[dict[str, str]] = {
-    "owner": "Owner",
-    "technical": "Technical",
-    "billing": "Billing",
-    "signatory": "Signatory",
-}
 
 OWNER_RULES: Final = ("keep", "account_owner", "round_robin", "least_loaded")
 ACCOUNT_COLUMNS: Final = ("country", "segment")

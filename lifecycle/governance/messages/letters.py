@@ -13,10 +13,11 @@ from markupsafe import Markup
 
 from lifecycle.governance.fields.values import show_value
 from lifecycle.governance.gates.subject import Subject
-from lifecycle.governance.language.model import CONTACT_RIGHTS, MessageDef
+from lifecycle.governance.language.model import MessageDef
 from lifecycle.governance.messages.template import fill_html, fill_text
 from lifecycle.records.accounts.countries import country_name
 from lifecycle.records.accounts.models import Contact
+from lifecycle.records.accounts.rights import CONTACT_RIGHTS
 from lifecycle.records.outbox.letters import Letter
 from lifecycle.records.people.models import User
 

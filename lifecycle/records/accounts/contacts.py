@@ -39,7 +39,7 @@ def create_contact(
     contact = Contact(account_id=account_id, **values)
     db.session.add(contact)
     db.session.flush()
-    given = {key: value for key, value in values.items() if value not in (None, "", False)}
+    given = {key: value for key, value in values.items() if value not in (None, "", False, [])}
     _record("contact.created", contact, actor, channel, {"values": given})
     return contact
 

@@ -15,6 +15,7 @@ from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid
 from lifecycle.core.text import many_lines, one_line
 from lifecycle.records.accounts.countries import country_name, find_country
+from lifecycle.records.accounts.rights import CONTACT_RIGHTS
 from lifecycle.records.people.models import User
 
 LONGEST_NAME = 200
@@ -37,6 +38,7 @@ CONTACT_FIELDS = {
     "title": "Position",
     "email": "Email",
     "phone": "Phone",
+    "rights": "May answer for their company as",
     "is_verified": "Verified",
 }
 
@@ -158,6 +160,13 @@ def _email(typed: Any) -> str | None:
         raise _Refused("Enter an email address like ana@example.com.") from None
 
 
+def _rights(typed: Any) -> list[str]:
+    given = [str(each) for each in typed] if isinstance(typed, list | tuple) else []
+    if unknown := [each for each in given if each not in CONTACT_RIGHTS]:
+        raise _Refused(f"“{unknown[0][:40]}” is not something that a contact answers for.")
+    return [right for right in CONTACT_RIGHTS if right in given]
+
+
 def _owner(typed: Any) -> uuid.UUID | None:
     if typed in (None, ""):
         return None
@@ -187,6 +196,7 @@ _CONTACT_READERS: dict[str, Callable[[Any], Any]] = {
     "title": _line,
     "email": _email,
     "phone": _phone,
+    "rights": _rights,
     "is_verified": bool,
 }
 

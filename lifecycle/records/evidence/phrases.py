@@ -127,6 +127,8 @@ PHRASES: dict[str, Phrase] = {
     "account.archived": Phrase("archive", "archived the account"),
     "account.restored": Phrase("arrow-back-up", "restored the account"),
     "contact.created": Phrase("user-plus", "added the contact {name}"),
+    "contact.home_sent": Phrase("send", "mailed {name} the link to their home"),
+    "contact.homes_revoked": Phrase("link", "revoked the links to the home of {name}"),
     "contact.changed": Phrase("user", "changed {changed} of the contact {name}"),
     "contact.archived": Phrase("user", "archived the contact {name}"),
     "contact.restored": Phrase("user", "restored the contact {name}"),

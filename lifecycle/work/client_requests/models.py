@@ -172,3 +172,23 @@ class ClientCode(Model):
     expires_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
     used_at: Mapped[datetime | None]
+
+
+class PortalLink(Model):
+    """An emailed link to the home of a contact: all that concerns their company (P3); only its hash is kept.
+
+    `opened_at` is when a person pressed its button first; until then it shows nothing.
+    """
+
+    __tablename__ = "portal_links"
+    __table_args__ = (Index("ix_portal_links_contact", "contact_id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    contact_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("contacts.id"))
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    opened_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]

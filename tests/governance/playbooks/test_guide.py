@@ -16,10 +16,11 @@ from lifecycle.governance.language.document import (
     StageDefaults,
     StageDocument,
 )
-from lifecycle.governance.language.model import CONTACT_RIGHTS, EdgeKind, FieldType
+from lifecycle.governance.language.model import EdgeKind, FieldType
 from lifecycle.governance.playbooks.doctor import examine
 from lifecycle.governance.rules.actions import action_kinds
 from lifecycle.governance.rules.triggers import EVENT_WORDS
+from lifecycle.records.accounts.rights import CONTACT_RIGHTS
 from tests.governance.playbooks.writing import compiled, mistakes
 
 GUIDE = (Path(__file__).resolve().parents[3] / "docs/playbooks.md").read_text()

@@ -1,0 +1,232 @@
+"""Links to a contact's home: made, mailed, opened, listed and revoked (P3, W20)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+from flask import current_app
+
+from lifecycle.core.clock import now
+from lifecycle.core.db import db
+from lifecycle.core.errors import Invalid, NotFound
+from lifecycle.core.ids import new_id
+from lifecycle.core.tokens import hash_token
+from lifecycle.governance.requests.answer import GONE
+from lifecycle.governance.requests.ask import find_link, make_link
+from lifecycle.records.accounts.models import Account, Contact
+from lifecycle.records.cards.models import Card
+from lifecycle.records.evidence.log import account_chain, record_event
+from lifecycle.records.outbox.compose import send_message
+from lifecycle.records.outbox.letters import render_letter
+from lifecycle.records.outbox.sealed import placeholder, sealed_token
+from lifecycle.records.people.actor import SYSTEM, Actor
+from lifecycle.records.people.permissions import require
+from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientRequest, PortalLink
+
+LASTS: Final = timedelta(days=180)
+_WHOLE: Final = "owner"
+"""The right that sees what is asked of everybody at the company."""
+
+
+def send_home(contact_id: uuid.UUID, actor: Actor, note: str = "") -> PortalLink:
+    """Mail a contact the link to their home; an earlier one goes on working until it is revoked.
+
+    Raises:
+        NotFound: no such contact; NotPermitted; Invalid: no address, or they are archived.
+    """
+    require(actor, "client_requests.ask")
+    contact, account = _contact(contact_id)
+    if not contact.email:
+        raise Invalid(f"{contact.name} has no email address. Add one first.")
+    link = _make(contact, actor.user_id)
+    letter = render_letter(
+        "portal",
+        home=current_app.extensions["settings"].base_url,
+        person=contact.name,
+        account=account.name,
+        sender=actor.name,
+        note=note,
+        link=_address(link),
+    )
+    send_message(
+        "portal",
+        to_address=contact.email,
+        to_name=contact.name,
+        subject=letter.subject,
+        text=letter.text,
+        html=letter.html,
+        contact_id=contact.id,
+        cause=f"portal/{link.id}",
+        resend_if_unsure=True,
+    )
+    _record("contact.home_sent", contact, actor, {"to": contact.email})
+    return link
+
+
+def revoke_homes(contact_id: uuid.UUID, actor: Actor) -> int:
+    """Make every link to a contact's home useless at once; return how many worked.
+
+    Raises:
+        NotFound: no such contact; NotPermitted.
+    """
+    require(actor, "client_requests.ask")
+    contact, _ = _contact(contact_id)
+    revoked = db.session.scalars(
+        sa.update(PortalLink)
+        .where(PortalLink.contact_id == contact.id, PortalLink.revoked_at.is_(None))
+        .values(revoked_at=now())
+        .returning(PortalLink.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if revoked:
+        _record("contact.homes_revoked", contact, actor, {"links": len(revoked)})
+    return len(revoked)
+
+
+def list_homes(contact_id: uuid.UUID) -> list[PortalLink]:
+    """Return the links to a contact's home, the latest first."""
+    return list(
+        db.session.scalars(
+            sa.select(PortalLink)
+            .where(PortalLink.contact_id == contact_id)
+            .order_by(PortalLink.created_at.desc())
+            .limit(20)
+        )
+    )
+
+
+def find_home(token: str) -> tuple[PortalLink, Contact]:
+    """Return what a token opens; reads only.
+
+    Raises:
+        NotFound: unknown, expired, revoked, or its contact is archived: the answer is the same for all.
+    """
+    row = db.session.execute(
+        sa.select(PortalLink, Contact)
+        .join(Contact, Contact.id == PortalLink.contact_id)
+        .where(PortalLink.token_hash == hash_token(token))
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+    if row is None or not _works(*row):
+        raise NotFound(GONE)
+    return row[0], row[1]
+
+
+def open_home(token: str) -> None:
+    """Note that a person has opened it, in the open transaction.
+
+    Raises:
+        NotFound: the link opens nothing.
+    """
+    link, _ = find_home(token)
+    link.opened_at = link.opened_at or now()
+    link.last_used_at = now()
+
+
+def renew_home(token: str) -> bool:
+    """Mail a new link to the contact of an expired one; say whether it did. The answer must not show."""
+    row = db.session.execute(
+        sa.select(PortalLink, Contact)
+        .join(Contact, Contact.id == PortalLink.contact_id)
+        .where(PortalLink.token_hash == hash_token(token), PortalLink.revoked_at.is_(None))
+    ).one_or_none()
+    if row is None or row[1].archived_at is not None or not row[1].email:
+        return False
+    send_home(row[1].id, SYSTEM)
+    return True
+
+
+def link_for(contact: Contact, request_id: uuid.UUID) -> str:
+    """Return the token of a link that opens a request for a contact; one is made if there is none.
+
+    Raises:
+        NotFound: the request is not one that this contact may answer.
+    """
+    request = db.session.get(ClientRequest, request_id)
+    if request is None or not may_answer(contact, request) or _account_of(request) != contact.account_id:
+        raise NotFound("There is no such request.")
+    link = find_link(request.id, contact.id) or make_link(request, contact)
+    return sealed_token(f"client_links/{link.id}")
+
+
+def find_paper(contact: Contact, request_id: uuid.UUID) -> uuid.UUID:
+    """Return the file of the signed paper of a request that a contact may see.
+
+    Raises:
+        NotFound: there is none for them.
+    """
+    request = db.session.get(ClientRequest, request_id)
+    if (
+        request is None
+        or request.paper_id is None
+        or not may_see(contact, request)
+        or _account_of(request) != contact.account_id
+    ):
+        raise NotFound("There is no such paper.")
+    return request.paper_id
+
+
+def may_see(contact: Contact, request: ClientRequest) -> bool:
+    """Say whether a request of the contact's own company is theirs to see."""
+    is_theirs = request.contact_id == contact.id or request.to_right in contact.rights
+    return is_theirs or _WHOLE in contact.rights
+
+
+def may_answer(contact: Contact, request: ClientRequest) -> bool:
+    """Say whether a request of the contact's own company is theirs to answer now."""
+    return request.closed_at is None and request.status in WAITING_STATUSES and may_see(contact, request)
+
+
+def _make(contact: Contact, by: uuid.UUID | None) -> PortalLink:
+    link_id = new_id()
+    link = PortalLink(
+        id=link_id,
+        contact_id=contact.id,
+        token_hash=hash_token(sealed_token(f"portal_links/{link_id}")),
+        created_at=now(),
+        created_by=by,
+        expires_at=now() + LASTS,
+    )
+    db.session.add(link)
+    db.session.flush()
+    return link
+
+
+def _address(link: PortalLink) -> str:
+    home = current_app.extensions["settings"].base_url
+    return f"{home}/p/{placeholder(_name(link))}"
+
+
+def _name(link: PortalLink) -> str:
+    return f"portal_links/{link.id}"
+
+
+def _works(link: PortalLink, contact: Contact) -> bool:
+    return link.revoked_at is None and link.expires_at > now() and contact.archived_at is None
+
+
+def _contact(contact_id: uuid.UUID) -> tuple[Contact, Account]:
+    contact = db.session.get(Contact, contact_id, populate_existing=True)
+    if contact is None:
+        raise NotFound("There is no such contact.")
+    if contact.archived_at is not None:
+        raise Invalid("This contact is archived. Restore them first.")
+    return contact, db.session.get_one(Account, contact.account_id)
+
+
+def _account_of(request: ClientRequest) -> uuid.UUID | None:
+    return db.session.scalar(sa.select(Card.account_id).where(Card.id == request.card_id))
+
+
+def _record(kind: str, contact: Contact, actor: Actor, data: dict[str, Any]) -> None:
+    record_event(
+        kind,
+        chain=account_chain(contact.account_id),
+        actor=actor,
+        channel="page",
+        account_id=contact.account_id,
+        data={"contact": contact.id, "name": contact.name, **data},
+    )

@@ -1,0 +1,193 @@
+"""P3, W20: a contact's home: what it shows to whom, and that nobody else's is reachable from it."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from lifecycle.core.clock import now
+from lifecycle.work.client_requests.models import ClientLink, PortalLink
+from tests.factories.browsing import Caller
+from tests.factories.cards import KnownCard, a_card, make_account, moved, rows
+from tests.factories.clients import a_contact, publish_gates, request_of
+from tests.factories.consequences import follow_through
+from tests.factories.people import Person, make_user
+from tests.mail import received, text_of
+
+PHASES = (
+    "phases: { talks: { name: Talks }, terms: { name: Terms, client_gate: yes }, live: { name: Live } }\n"
+)
+STAGES = """
+first: { phase: talks }
+terms:
+  phase: terms
+  client_gate: { asks: terms, to: signatory, due: 3 days }
+  leave: [ { client: terms, waive: nobody } ]
+live: { phase: live }
+"""
+
+
+class Home:
+    """A contact with the link to their home."""
+
+    def __init__(self, app: Flask, path: str) -> None:
+        self.path = path
+        self.browser: FlaskClient = app.test_client()
+        token = re.search(r'name="csrf_token" value="([^"]+)"', self.look())
+        assert token
+        self.token = token[1]
+
+    def look(self) -> str:
+        return self.browser.get(self.path).text
+
+    def press(self, act: str) -> TestResponse:
+        return self.browser.post(f"{self.path}/{act}", data={"csrf_token": self.token})
+
+
+@pytest.fixture
+def ana(app: Flask) -> Person:
+    publish_gates(app, STAGES, main=PHASES)
+    return make_user(app, name="Ana", role="manager", departments=["bench"])
+
+
+@pytest.fixture
+def card(app: Flask, ana: Person, smtp_sink: Any) -> KnownCard:
+    account = make_account(app, owner=ana, name="Nordwind Funk")
+    cleo = a_contact(app, account, rights=["signatory"])
+    a_contact(app, account, "Tim Technical", email="tim@client.example", rights=["technical"])
+    card = a_card(app, ana, account=account, title="Fibre", fields={"price": "120", "wish": "Blue"})
+    moved(app, card, "terms", ana)
+    follow_through(app)
+    Caller(app, ana).post(f"/contacts/{cleo}/homes")
+    follow_through(app)
+    return card
+
+
+def home_of(app: Flask, sink: Any) -> Home:
+    """The home whose link came last."""
+    paths = [path for letter in received(sink) for path in re.findall(r"/p/[\w-]+", text_of(letter))]
+    return Home(app, paths[-1])
+
+
+def mail_home(app: Flask, ana: Person, contact: Any, sink: Any) -> Home:
+    Caller(app, ana).post(f"/contacts/{contact}/homes")
+    follow_through(app)
+    return home_of(app, sink)
+
+
+def test_it_shows_nothing_before_a_person_pressed_the_button_and_looking_changes_nothing(
+    app: Flask, card: KnownCard, smtp_sink: Any
+) -> None:
+    home = home_of(app, smtp_sink)
+    before = rows(app, PortalLink)
+    for _ in range(2):
+        page = home.look()
+        assert "Fibre" not in page
+        assert home.browser.head(home.path).status_code == 200
+    assert rows(app, PortalLink) == before
+    token = home.path.removeprefix("/p/")
+    assert token not in str(before)
+
+
+def test_it_says_where_things_stand_and_leads_to_what_is_needed(
+    app: Flask, card: KnownCard, ana: Person, smtp_sink: Any
+) -> None:
+    home = home_of(app, smtp_sink)
+    assert home.press("openings").status_code == 303
+    page = home.look()
+    assert "What we need from you" in page
+    assert "Now: <strong>Terms</strong>, step 2 of 3." in page
+    assert "Next: Live." in page
+    assert 'aria-current="step"' in page
+    request = request_of(app, card, "terms")
+    went = home.press(f"requests/{request['id']}/links")
+    assert went.status_code == 303
+    assert "Your terms" in home.browser.get(went.headers["Location"]).text
+    assert len(rows(app, ClientLink)) == 1, "the link that was mailed is used again"
+
+
+def test_each_contact_sees_what_their_rights_are_for(
+    app: Flask, card: KnownCard, ana: Person, smtp_sink: Any
+) -> None:
+    account = card.account
+    seen = {}
+    for name, rights in (("Olga Owner", ["owner"]), ("Tia Tech", ["technical"]), ("Sid Sign", ["signatory"])):
+        contact = a_contact(app, account, name, email=f"{name[:3].lower()}@client.example", rights=rights)
+        home = mail_home(app, ana, contact, smtp_sink)
+        home.press("openings")
+        seen[name] = "Your terms" in home.look()
+        refused = home.press(f"requests/{request_of(app, card, 'terms')['id']}/links")
+        assert refused.status_code == (303 if seen[name] else 404), name
+    assert seen == {"Olga Owner": True, "Tia Tech": False, "Sid Sign": True}
+
+
+def test_nothing_of_another_company_is_reachable(
+    app: Flask, card: KnownCard, ana: Person, smtp_sink: Any
+) -> None:
+    other = make_account(app, owner=ana, name="Südwind")
+    contact = a_contact(app, other, "Otto", email="otto@other.example", rights=["owner", "signatory"])
+    home = mail_home(app, ana, contact, smtp_sink)
+    home.press("openings")
+    page = home.look()
+    assert "Südwind" in page
+    assert "Nordwind" not in page
+    assert "Your terms" not in page
+    request = request_of(app, card, "terms")
+    assert home.press(f"requests/{request['id']}/links").status_code == 404
+    assert home.browser.get(f"{home.path}/papers/{request['id']}.pdf").status_code == 404
+
+
+def test_revoked_expired_and_unknown_links_get_one_answer(
+    app: Flask, card: KnownCard, ana: Person, smtp_sink: Any
+) -> None:
+    home = home_of(app, smtp_sink)
+    home.press("openings")
+    gone = re.compile(r'(name="csrf_token" value="[^"]+"|/p/[\w-]+)')
+    unknown = gone.sub("", app.test_client().get("/p/no-such-token").text)
+    with time_machine.travel(now() + timedelta(days=200)):
+        assert gone.sub("", home.look()) == unknown
+    contact = rows(app, PortalLink)[0]["contact_id"]
+    Caller(app, ana).post(f"/contacts/{contact}/homes/revoke")
+    answer = home.browser.get(home.path)
+    assert answer.status_code == 404
+    assert gone.sub("", answer.text) == unknown
+    count = len(received(smtp_sink))
+    assert home.press("renewals").status_code == 200
+    follow_through(app)
+    assert len(received(smtp_sink)) == count, "what was revoked is not renewed"
+
+
+def test_an_expired_link_is_renewed_to_the_same_address(app: Flask, card: KnownCard, smtp_sink: Any) -> None:
+    home = home_of(app, smtp_sink)
+    with time_machine.travel(now() + timedelta(days=200)):
+        assert home.press("renewals").status_code == 200
+        follow_through(app)
+        letter = received(smtp_sink)[-1]
+        assert letter["To"] == "Cleo Client <cleo@client.example>"
+        assert "Open" in home_of(app, smtp_sink).look()
+
+
+def test_staff_see_and_revoke_the_links_and_set_what_a_contact_answers_for(
+    app: Flask, card: KnownCard, ana: Person
+) -> None:
+    contact = rows(app, PortalLink)[0]["contact_id"]
+    staff = Caller(app, ana)
+    page = staff.get(f"/contacts/{contact}").text
+    assert "Good until" in page
+    assert "Signatory" in page
+    form = staff.get(f"/contacts/{contact}/edit").text
+    version = re.search(r'name="version"[^>]*value="(\d+)"', form)
+    assert version
+    typed = {"name": "Cleo Client", "email": "cleo@client.example", "version": version[1]}
+    staff.post(f"/contacts/{contact}", rights=["billing", "owner"], **typed)
+    assert "Billing" in staff.get(f"/contacts/{contact}").text
+    assert staff.post(f"/contacts/{contact}", rights=["king"], **typed).status_code in (409, 422)
+    viewer = Caller(app, make_user(app, role="viewer"))
+    assert viewer.post(f"/contacts/{contact}/homes").status_code == 403
