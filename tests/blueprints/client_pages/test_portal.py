@@ -40,14 +40,17 @@ class Home:
     def __init__(self, app: Flask, path: str) -> None:
         self.path = path
         self.browser: FlaskClient = app.test_client()
-        token = re.search(r'name="csrf_token" value="([^"]+)"', self.look())
-        assert token
-        self.token = token[1]
+        self.token = ""
+        self.look()
 
     def look(self) -> str:
-        return self.browser.get(self.path).text
+        page = self.browser.get(self.path).text
+        if token := re.search(r'name="csrf_token" value="([^"]+)"', page):
+            self.token = token[1]
+        return page
 
     def press(self, act: str) -> TestResponse:
+        self.look()
         return self.browser.post(f"{self.path}/{act}", data={"csrf_token": self.token})
 
 
