@@ -49,7 +49,9 @@ _DELETABLE = frozenset(
     }
 )
 # What a report never needs to see.
-_HIDDEN_FROM_READER = frozenset({"user_tokens", "file_contents", "outbox_messages"})
+_HIDDEN_FROM_READER = frozenset(
+    {"user_tokens", "file_contents", "outbox_messages", "client_secrets", "client_codes"}
+)
 _READER_COLUMNS = {
     "users": ("id", "email", "name", "role", "time_zone", "is_active", "created_at", "last_login_at")
 }

@@ -16,6 +16,7 @@ from psycopg import sql
 from lifecycle.records.outbox.states import RESTORED
 from lifecycle.records.reminders.record import EXPIRE
 
+# Credentials that wait may have been shown since: once is once.
 # Requests that have expired do expire: that writes to nobody, and a link must not live on after a restore.
 _STATEMENTS: Final = (
     """
@@ -30,11 +31,14 @@ _STATEMENTS: Final = (
     update public.rule_firings set state = 'failed', last_error = {why} where state = 'pending'
     """,
     """
+    update public.client_secrets set sealed = null, revoked_at = {now} where sealed is not null
+    """,
+    """
     update public.card_imports set state = 'failed', failure = {why}, finished_at = {now}
     where state in ('checking', 'running')
     """,
 )
-_LINK: Final = r"\[\[token:[^\]]*\]\]"
+_LINK: Final = r"\[\[(token|code):[^\]]*\]\]"
 _NO_LINK: Final = "(this link is gone: ask for a new one)"
 
 

@@ -11,6 +11,7 @@ from lifecycle.blueprints.cards import cards
 from lifecycle.blueprints.chains import chains
 from lifecycle.blueprints.client_gates import client_gates
 from lifecycle.blueprints.client_pages import client_pages
+from lifecycle.blueprints.credentials import credentials
 from lifecycle.blueprints.evidence import evidence
 from lifecycle.blueprints.files import files
 from lifecycle.blueprints.handoffs import handoffs
@@ -44,6 +45,7 @@ def register_blueprints(app: Flask, settings: Settings) -> None:
     app.register_blueprint(imports)
     app.register_blueprint(client_pages)
     app.register_blueprint(client_gates)
+    app.register_blueprint(credentials)
     app.register_blueprint(automation)
     app.register_blueprint(messages)
     app.register_blueprint(chains)

@@ -18,8 +18,9 @@ from lifecycle.governance.language.model import (
 )
 from lifecycle.governance.requests.answer import Opened
 from lifecycle.governance.requests.ask import get_definition
+from lifecycle.governance.requests.codes import waiting_code
 from lifecycle.governance.requests.form import AskedPage, AskedQuestion, AskedSection, FormState, read_form
-from lifecycle.governance.requests.signing import content_hash, waiting_code
+from lifecycle.governance.requests.signing import content_hash
 from lifecycle.insight.answers import show_answer
 from lifecycle.records.people.models import User
 from lifecycle.work.client_requests.models import WAITING_STATUSES

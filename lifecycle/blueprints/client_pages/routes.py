@@ -16,7 +16,14 @@ from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.client_pages import client_pages
 from lifecycle.blueprints.client_pages.forms import show_review_of
-from lifecycle.blueprints.client_pages.serving import answered, by_token, gone, keep_uploads, with_own
+from lifecycle.blueprints.client_pages.serving import (
+    answered,
+    by_token,
+    came_from,
+    gone,
+    keep_uploads,
+    with_own,
+)
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid, NotFound, Refusal
 from lifecycle.extensions import limiter
@@ -168,7 +175,7 @@ def _answer(held: Answering, signing: answer.Signing) -> None:
         signer=form.get("signer", ""),
         position=form.get("position", ""),
         agrees=form.get("agrees") == "1",
-        came_from={"address": request.remote_addr or "", "user_agent": request.headers.get("User-Agent", "")},
+        came_from=came_from(),
         seen_hash=form.get("seen", ""),
         signing=signing,
     )

@@ -22,8 +22,12 @@ def by_token() -> str:
 
 
 def gone(token: str, why: NotFound, kind: str = "request") -> Response:
-    """Return the one answer for links that open nothing, whatever the reason; `kind`: request or portal."""
-    door = "p" if kind == "portal" else "c"
+    """Return the one answer for links that open nothing, whatever the reason.
+
+    Args:
+        kind: request, portal, or secret: of the last no new link can be asked for.
+    """
+    door = {"request": "c", "portal": "p", "secret": ""}[kind]
     content = render_template("client_pages/gone.html", token=token, door=door, sentence=why.sentence)
     return answered(content, 404)
 
@@ -37,6 +41,11 @@ def with_own(response: Response) -> Response:
     """Add the headers of these pages: the address is the key, and must not travel on in a Referer."""
     response.headers.update(_OWN)
     return response
+
+
+def came_from() -> dict[str, str]:
+    """Return where a client's act comes from, for its proof."""
+    return {"address": request.remote_addr or "", "user_agent": request.headers.get("User-Agent", "")[:400]}
 
 
 def keep_uploads(held: Answering, uploads: Iterable[FileStorage], field: str) -> list[StoredFile]:

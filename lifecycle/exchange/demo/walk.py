@@ -37,7 +37,7 @@ from lifecycle.governance.requests import answer, decide, fill
 from lifecycle.governance.requests.answer import Answering, Signing
 from lifecycle.governance.requests.ask import get_definition
 from lifecycle.governance.requests.decide import working_link
-from lifecycle.governance.requests.signing import content_hash, send_code
+from lifecycle.governance.requests.signing import content_hash
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.files.store import keep_file
 from lifecycle.records.people.actor import SYSTEM, Actor
@@ -348,8 +348,7 @@ def hold_as_client(subject: Subject, request: ClientRequest) -> Answering:
 
 
 def _signing(held: Answering) -> Signing:
-    code = send_code(held.link, held.contact, held.request)
-    return Signing("", code, content_hash(held.subject, held.definition, held.request))
+    return Signing("", answer.mail_code(held), content_hash(held.subject, held.definition, held.request))
 
 
 def _upload(held: Answering) -> None:

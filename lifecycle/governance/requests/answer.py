@@ -27,15 +27,9 @@ from lifecycle.governance.gates.checks.client import is_changed
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ClientRequestDef
 from lifecycle.governance.requests.ask import describe, get_definition, get_request, let_the_clock_run
+from lifecycle.governance.requests.codes import send_code, try_code, use_code
 from lifecycle.governance.requests.form import Scored, read_form
-from lifecycle.governance.requests.signing import (
-    content_hash,
-    content_of,
-    read_signature,
-    send_code,
-    try_code,
-    use_code,
-)
+from lifecycle.governance.requests.signing import content_hash, content_of, read_signature
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.files.models import StoredFile
 from lifecycle.records.inbox.record import tell
@@ -160,8 +154,20 @@ def ask_for_code(held: Answering) -> None:
     _require_whole(held)
     if held.definition.sign is None:
         raise Invalid("Nothing is signed here.")
-    send_code(held.link, held.contact, held.request)
+    mail_code(held)
     record_act(held, "card.request.code_sent")
+
+
+def mail_code(held: Answering) -> ClientCode:
+    """Mail the code that signing the request takes."""
+    request = held.request
+    return send_code(
+        held.link,
+        held.contact,
+        purpose=f"sign “{request.name}”",
+        card_id=request.card_id,
+        request_id=request.id,
+    )
 
 
 def try_code_of(token: str, typed: str) -> ClientCode | None:

@@ -54,7 +54,7 @@ GROUPS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "comments": ("Comments", ("card.comment.%",)),
     "people": ("People", ("contact.%", "card.owner.%", "card.approval.%", "card.meeting.%")),
-    "client": ("Client", ("card.request.%",)),
+    "client": ("Client", ("card.request.%", "card.secret.%")),
     "messages": ("Messages", ("card.message.%", "message.%", "card.talk.%", "card.mail.%")),
 }
 
@@ -90,6 +90,9 @@ PHRASES: dict[str, Phrase] = {
     "card.approval.rejected": Phrase("ban", "rejected {card} as {role}", "breach"),
     "card.meeting.planned": Phrase("calendar", "planned a meeting for {card}: {name}"),
     "card.meeting.held": Phrase("calendar", "wrote the minutes of a meeting about {card}: {name}", "passed"),
+    "card.secret.sent": Phrase("lock", "handed “{name}” of {card} over", "client"),
+    "card.secret.viewed": Phrase("eye", "saw “{name}” of {card}, once", "passed"),
+    "card.secret.revoked": Phrase("ban", "took “{name}” of {card} back"),
     "card.request.asked": Phrase("send", "asked the client of {card}: {name}", "client"),
     "card.request.reminded": Phrase("bell", "reminded the client of {card}: {name}", "client"),
     "card.request.opened": Phrase("eye", "opened “{name}” of {card}", "client"),

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -158,16 +158,21 @@ class RequestReview(Model):
 
 
 class ClientCode(Model):
-    """A code mailed to a link's contact, as a second step before they sign (P3).
+    """A code mailed to a link's contact, as a second step before they sign or see a secret (P3).
 
     The code itself is nowhere: it is computed from the id under the installation's key when it is mailed.
     """
 
     __tablename__ = "client_codes"
-    __table_args__ = (Index("ix_client_codes_link", "link_id"),)
+    __table_args__ = (
+        Index("ix_client_codes_link", "link_id"),
+        Index("ix_client_codes_secret", "secret_id"),
+        CheckConstraint("num_nonnulls(link_id, secret_id) = 1", name="of_one"),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    link_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("client_links.id"))
+    link_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("client_links.id"))
+    secret_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("client_secrets.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)
     expires_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
@@ -192,3 +197,25 @@ class PortalLink(Model):
     revoked_at: Mapped[datetime | None]
     opened_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
+
+
+class ClientSecret(Model):
+    """Credentials for a contact, encrypted (`core.sealing`), shown once after a code, then gone (W13).
+
+    `sealed` is emptied when they were shown, revoked, or never fetched.
+    """
+
+    __tablename__ = "client_secrets"
+    __table_args__ = (Index("ix_client_secrets_card", "card_id"),)
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
+    card_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("cards.id"))
+    contact_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("contacts.id"))
+    title: Mapped[str]
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
+    expires_at: Mapped[datetime]
+    viewed_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
