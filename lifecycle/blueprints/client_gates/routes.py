@@ -12,14 +12,18 @@ from flask import flash, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.client_gates import client_gates
+from lifecycle.core.clock import now
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid, Refusal
 from lifecycle.governance.cards.change import changing_card
 from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.playbooks.library import list_current_revisions
 from lifecycle.governance.requests import decide
 from lifecycle.insight.ages import AGES, age_of
 from lifecycle.insight.client_gates import FILTERS, find_request, list_client_gates, read_client_gate
 from lifecycle.insight.form_paper import paper_of_submission
+from lifecycle.insight.gate_overview import PAGE as GATE_ROWS
+from lifecycle.insight.gate_overview import gates_of, read_gate_overview
 from lifecycle.records.outbox.states import STATE_WORDS
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import can, require
@@ -55,6 +59,34 @@ def list_gates() -> ResponseReturnValue:
         mine=mine,
         age=AGES[age][0] if age is not None else "",
         filters=FILTERS,
+    )
+
+
+@client_gates.get("/client-gates/overview")
+def show_overview() -> ResponseReturnValue:
+    """Show every gate of every customer of a playbook side by side."""
+    require(current_actor(), "boards.read")
+    playbooks = {each.playbook.key: each.playbook for each in list_current_revisions()}
+    with_gates = {key: playbook for key, playbook in playbooks.items() if gates_of(playbook)}
+    wanted = request.args.get("playbook", "")
+    chosen = with_gates.get(wanted) or next(iter(with_gates.values()), None)
+    page = page_number(request.args.get("page"))
+    overview = read_gate_overview(chosen, now(), page) if chosen else None
+
+    def address(**changed: Any) -> str:
+        return url_for(
+            "client_gates.show_overview", **{"playbook": chosen.key if chosen else None, **changed}
+        )
+
+    return render_template(
+        "client_gates/overview.html",
+        overview=overview,
+        chosen=chosen,
+        playbooks=with_gates,
+        address=address,
+        first=(page - 1) * GATE_ROWS + 1,
+        previous_url=address(page=page - 1) if page > 1 else None,
+        next_url=address(page=page + 1) if overview and page * GATE_ROWS < overview.count else None,
     )
 
 

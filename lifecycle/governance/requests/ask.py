@@ -91,6 +91,7 @@ def open_request(
         status="not_asked",
         # Nobody has to type again what they told us before.
         answers=known,
+        files=list(older.files) if older is not None and definition.pages else [],
         due_at=due_at,
         created_at=now(),
         created_by=actor.user_id,

@@ -58,7 +58,7 @@ FIGURES: Final[dict[str, tuple[str, bool, str]]] = {
     "cohort-won": (_COHORT + _NOW + "where w.kind = 'won'", False, "Began, and won"),
     "cohort-lost": (_COHORT + _NOW + "where w.kind = 'lost'", False, "Began, and lost"),
     "cohort-valued": (
-        "select v.card_id, v.at, v.length from cohort k join valued v on v.card_id = k.card_id",
+        "select card_id, at, length from valued where began_at >= :start and began_at < :end",
         False,
         "Began, and reached first value",
     ),

@@ -61,19 +61,15 @@ class Month:
 
 
 def read_groups(scope: Scope, by: str) -> list[Group]:
-    """Return the cohort by one of GROUPS, the largest first, months in order; at most 200. Two statements."""
+    """Return the cohort by one of GROUPS, the largest first, months in order; at most 200.
+
+    Two statements, three where the playbook says what first value is.
+    """
     by = by if by in GROUPS else "owner"
-    label = (
-        "to_char(b.began_at at time zone :zone, 'YYYY-MM')"
-        if by == "month"
-        else DIMENSIONS[by][1].replace("c.fields", "k.fields")
-    )
-    valued, given = first_values(scope)
     rows = fetch(
         scope,
         # One aggregate a card: joining two would be a loop over a loop, whatever the statistics say.
         CYCLES_OF_ALL
-        + valued
         + f""", begun as (
             select e.card_id, min(e.began_at) as began_at,
                    max(extract(epoch from e.ended_at - e.began_at)) filter (
@@ -82,24 +78,48 @@ def read_groups(scope: Scope, by: str) -> list[Group]:
             having min(e.began_at) >= :start and min(e.began_at) < :end
                and (not bool_or(e.is_undated) or not :has_period)
         )
-        select {label} as value, count(*) as cards, count(*) filter (where st.kind = 'won') as won,
+        select {_label(by)} as value, count(*) as cards, count(*) filter (where st.kind = 'won') as won,
                count(*) filter (where st.kind = 'lost') as lost,
                percentile_cont(0.5) within group (order by b.length)
-                   filter (where st.kind <> 'open') as median,
-               count(v.length) as valued,
-               percentile_cont(0.5) within group (order by v.length::float) as median_value
-        from begun b left join valued v on v.card_id = b.card_id
-        join chosen c on c.id = b.card_id join cards k on k.id = c.id
+                   filter (where st.kind <> 'open') as median
+        from begun b join chosen c on c.id = b.card_id join cards k on k.id = c.id
         join accounts a on a.id = c.account_id join stages st on st.id = c.stage_id
         group by 1 order by {"1" if by == "month" else "2 desc, 1"} limit {MOST_GROUPS}""",
+        zone=scope.zone.key,
         has_period=scope.has_period,
+    )
+    valued = _valued(scope, by)
+    names = _names([row.value for row in rows]) if by == "owner" else {}
+    return [
+        _group(row, names.get(row.value) or scope.value_name(by, row.value or NONE), valued.get(row.value))
+        for row in rows
+    ]
+
+
+def _label(by: str) -> str:
+    if by == "month":
+        return "to_char(b.began_at at time zone :zone, 'YYYY-MM')"
+    return DIMENSIONS[by][1].replace("c.owner_id", "k.owner_id").replace("c.fields", "k.fields")
+
+
+def _valued(scope: Scope, by: str) -> dict[str | None, Any]:
+    """Return how many of the cohort reached first value, and the median, by group."""
+    if scope.definition.first_value is None:
+        return {}
+    valued, given = first_values(scope)
+    rows = fetch(
+        scope,
+        valued
+        + f""" select {_label(by)} as value, count(*) as valued,
+               percentile_cont(0.5) within group (order by b.length) as median
+        from valued b join cards k on k.id = b.card_id join accounts a on a.id = k.account_id
+        where b.began_at >= :start and b.began_at < :end group by 1""",
         **{"zone": scope.zone.key, **given},
     )
-    names = _names([row.value for row in rows]) if by == "owner" else {}
-    return [_group(row, names.get(row.value) or scope.value_name(by, row.value or NONE)) for row in rows]
+    return {row.value: row for row in rows}
 
 
-def _group(row: Any, name: str) -> Group:
+def _group(row: Any, name: str, valued: Any) -> Group:
     return Group(
         value=NONE if row.value is None else row.value,
         name=name,
@@ -108,8 +128,8 @@ def _group(row: Any, name: str) -> Group:
         won=row.won,
         lost=row.lost,
         median_days=in_days(row.median),
-        valued=row.valued,
-        median_value_days=in_days(row.median_value),
+        valued=valued.valued if valued else 0,
+        median_value_days=in_days(valued.median) if valued else None,
     )
 
 

@@ -8,34 +8,37 @@ from lifecycle.insight.reports.scope import Scope
 
 VALUED: Final = "at >= :start and at < :end"
 
-_BEGAN: Final = """, began as (
-    select card_id, min(entered_at) as began_at from stays group by 1 having not bool_or(is_undated)
-)"""
+# One pass over the stays: an aggregate joined to them again would be a loop over a loop, for the planner
+# takes it for a handful of rows.
 _NEVER: Final = """, valued as (
-    select card_id, began_at as at, 0::float as length from began where false
+    select card_id, entered_at as began_at, entered_at as at, 0::float as length from stays where false
 )"""
-_BY_STAGE: Final = """, valued as (
-    select b.card_id, min(s.entered_at) as at,
-           extract(epoch from min(s.entered_at) - b.began_at)::float as length
-    from began b join stays s on s.card_id = b.card_id and s.stage_id = :value_stage
-    group by b.card_id, b.began_at
+_BY_STAGE: Final = """, reaching as (
+    select card_id, min(entered_at) as began_at,
+           min(entered_at) filter (where stage_id = :value_stage) as at, bool_or(is_undated) as is_undated
+    from stays group by card_id
+), valued as (
+    select card_id, began_at, at, extract(epoch from at - began_at)::float as length
+    from reaching where at is not null and not is_undated
 )"""
 # What an older revision kept there may be no day.
-_BY_DAY: Final = """, said as (
+_BY_DAY: Final = """, began as (
+    select card_id, min(entered_at) as began_at from stays group by 1 having not bool_or(is_undated)
+), said as (
     select b.card_id, b.began_at, {owner}.fields->>cast(:value_field as text) as day
     from began b join cards k on k.id = b.card_id join accounts a on a.id = k.account_id
 ), days as (
     select card_id, began_at, case when day ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$' then day::date end as day
     from said
 ), valued as (
-    select card_id, day::timestamp at time zone :zone as at,
+    select card_id, began_at, day::timestamp at time zone :zone as at,
            greatest(day - (began_at at time zone :zone)::date, 0) * 86400.0::float as length
     from days where day <= (:at at time zone :zone)::date
 )"""
 
 
 def first_values(scope: Scope) -> tuple[str, dict[str, Any]]:
-    """Return the SQL of `valued` (card_id, at, length in seconds), and its parameters.
+    """Return the SQL of `valued` (card_id, began_at, at, length in seconds), and its parameters.
 
     Those are the cards in scope that reached first value, whenever. Where a day says so, whole days are
     counted from the day of the first entry, in the reader's zone; a day before it counts as none, and a day
@@ -43,9 +46,9 @@ def first_values(scope: Scope) -> tuple[str, dict[str, Any]]:
     """
     said = scope.definition.first_value
     if said is None:
-        return _BEGAN + _NEVER, {}
+        return _NEVER, {}
     if said.stage is not None:
-        return _BEGAN + _BY_STAGE, {"value_stage": scope.stage(said.stage).id}
+        return _BY_STAGE, {"value_stage": scope.stage(said.stage).id}
     assert said.field is not None
     by_day = _BY_DAY.format(owner="k" if said.field.of == "card" else "a")
-    return _BEGAN + by_day, {"value_field": said.field.key, "zone": scope.zone.key}
+    return by_day, {"value_field": said.field.key, "zone": scope.zone.key}

@@ -1,0 +1,49 @@
+"""E8: all gates of every customer side by side, and staff's list of them by age."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+
+from tests.factories.browsing import Caller
+from tests.factories.cards import a_card, make_account, moved
+from tests.factories.clients import Client, a_contact, publish_gates
+from tests.factories.consequences import follow_through
+from tests.factories.people import make_user
+from tests.factories.statements import statements
+
+
+def test_e8_every_gate_of_every_customer_stands_in_one_overview(app: Flask, smtp_sink: Any) -> None:
+    publish_gates(app)
+    ana = make_user(app, role="manager", departments=["bench"])
+    caller = Caller(app, ana)
+    assert "Nobody has come to a gate yet" in caller.get("/client-gates/overview").text
+    for name, goes_on in (("Nordwind", True), ("Südwind", False)):
+        account = make_account(app, owner=ana, name=name)
+        a_contact(app, account, rights=["signatory"])
+        card = a_card(app, ana, account=account, fields={"price": "120"})
+        moved(app, card, "terms", ana)
+        follow_through(app)
+        if goes_on:
+            client = Client.of(app, card, "terms")
+            client.open()
+            client.accept()
+            follow_through(app)
+    page = caller.get("/client-gates/overview").text
+    head, *rows = page.split("<tr>")[1:]
+    assert head.index("Terms") < head.index("Order")
+    by_name = {name: row for row in rows for name in ("Nordwind", "Südwind") if name in row}
+    assert "Accepted" in by_name["Nordwind"]
+    assert "Sent" in by_name["Nordwind"]
+    assert by_name["Südwind"].count("–") == 1, "its order was not asked for yet"
+    with statements(app) as sent:
+        caller.get("/client-gates/overview")
+    for _ in range(5):
+        account = make_account(app, owner=ana)
+        a_contact(app, account, rights=["signatory"])
+        moved(app, a_card(app, ana, account=account), "terms", ana)
+    with statements(app) as more:
+        caller.get("/client-gates/overview")
+    assert len(more) == len(sent)
+    assert caller.get("/client-gates/overview?playbook=none&page=zzz").status_code == 200
