@@ -18,6 +18,8 @@ if (form) {
     if (isLeaving) event.preventDefault()
     isLeaving = true
     clearTimeout(timer)
+    // Without a network the page stays: then it must be possible to press again.
+    setTimeout(() => { isLeaving = false }, 8000)
   })
   addEventListener('pageshow', () => { isLeaving = false })
   document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'hidden' && !isLeaving) save(true) })

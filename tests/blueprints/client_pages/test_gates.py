@@ -36,7 +36,7 @@ def test_e8_every_gate_of_every_customer_stands_in_one_overview(app: Flask, smtp
     by_name = {name: row for row in rows for name in ("Nordwind", "Südwind") if name in row}
     assert "Accepted" in by_name["Nordwind"]
     assert "Sent" in by_name["Nordwind"]
-    assert by_name["Südwind"].count("–") == 1, "its order was not asked for yet"
+    assert by_name["Südwind"].count("\u2013") == 1, "its order was not asked for yet"
     with statements(app) as sent:
         caller.get("/client-gates/overview")
     for _ in range(5):
