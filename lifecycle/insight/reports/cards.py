@@ -28,7 +28,7 @@ PAGE: Final = 100
 # By figure: the SQL of its rows (card_id, at, length in seconds), whether it is of one stage, and its words.
 # It reads `cohort` and `closed`; what a query does not read, PostgreSQL does not compute.
 _COHORT: Final = "select k.card_id, null::timestamptz as at, null::float as length from cohort k "
-_NOW: Final = "join chosen c on c.id = k.card_id join stages w on w.id = c.stage_id "
+_NOW: Final = "join cards c on c.id = k.card_id join stages w on w.id = c.stage_id "
 _STAY: Final = (
     "select s.card_id, {0} as at, extract(epoch from s.left_at - s.entered_at)::float as length from stays s "
     "join stages w on w.id = s.stage_id "
