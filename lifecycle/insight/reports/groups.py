@@ -68,8 +68,8 @@ def read_groups(scope: Scope, by: str) -> list[Group]:
     by = by if by in GROUPS else "owner"
     rows = fetch(
         scope,
-        # One aggregate a card, joined by an index: what is known of cards too, joined to it without one, would
-        # be a loop over a loop, for the planner takes the aggregate for a handful of rows.
+        # One aggregate a card, joined by an index. Without one it would be a loop over a loop: the planner
+        # takes the aggregate for a handful of rows.
         CYCLES_OF_ALL
         + f""", begun as (
             select e.card_id, min(e.began_at) as began_at,
