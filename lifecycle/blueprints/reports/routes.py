@@ -54,10 +54,19 @@ def show_velocity(slug: str) -> ResponseReturnValue:
         figures = {
             "found": read_velocity(scope, *measure),
             "before": _earlier(scope, lambda earlier: read_velocity(earlier, *measure)),
-            "cohorts": read_groups(scope, "month"),
             **_controls(scope),
         }
     return _page("velocity", scope, problem, times=TIMES, stays=STAYS, **figures)
+
+
+@reports.get("/reports/<slug>/cohorts")
+def show_cohorts(slug: str) -> ResponseReturnValue:
+    """Show what became of the cards that began in each month, and how long it took."""
+    require(current_actor(), "reports.read")
+    with one_moment():
+        scope, problem = _scope(slug)
+        figures = {"cohorts": read_groups(scope, "month"), **_controls(scope)}
+    return _page("cohorts", scope, problem, **figures)
 
 
 @reports.get("/reports/<slug>/cards")

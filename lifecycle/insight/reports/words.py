@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lifecycle.insight.reports.funnel import Funnel
+from lifecycle.insight.reports.groups import Group
 from lifecycle.insight.reports.velocity import NO_FIGURE, Velocity, in_words
 
 
@@ -52,6 +55,22 @@ def velocity_sentence(found: Velocity, before: Velocity | None = None) -> str:
     if late:
         said.append(f"{late:,} card{' is' if late == 1 else 's are'} past the SLA now.")
     return " ".join(said) or "No stay ended in this period."
+
+
+def cohort_sentence(cohorts: Sequence[Group]) -> str:
+    """Return what matters most in cohorts by month: the newest that says something, beside the one before."""
+    told = [group for group in cohorts if group.median_value_days is not None]
+    if len(told) > 1:
+        last, before = told[-1], told[-2]
+        return (
+            f"Half of those who began in {last.month:%B %Y} and reached first value took over "
+            f"{in_words(last.median_value_days)}; of {before.month:%B}, {in_words(before.median_value_days)}."
+        )
+    closed = [group for group in cohorts if group.win_rate is not None]
+    if closed:
+        last = closed[-1]
+        return f"{percent(last.win_rate)} of what began in {last.month:%B %Y} and closed was won."
+    return "Nothing has closed yet." if cohorts else "Nothing began in this period."
 
 
 def _before(median: float | None) -> str:
