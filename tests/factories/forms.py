@@ -47,6 +47,8 @@ pages:
       masts: { type: integer, minimum: 1, maximum: 900, name: Masts }
       shared: { type: yes_no, name: Shared masts, required: no }
       owner: { type: text, name: Whose they are, when: answers.shared == true, required: no, required_when: answers.masts > 5 }
+      permitted: { type: yes_no, name: Permitted, required: no, valid_when: answers.permitted, valid_says: We need the permit. }
+      hindrance: { type: text, name: What hinders, required: no, when: answers.permitted == false }
 scores:
   size:
     saves: pieces

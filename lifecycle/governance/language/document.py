@@ -189,6 +189,8 @@ class FormQuestionDocument(QuestionDocument):
     maximum: Decimal | None = None
     when: Condition | None = None
     required_when: Condition | None = None
+    valid_when: Condition | None = None
+    valid_says: Text = ""
     prefill: Words | None = None
     columns: Ordered[QuestionDocument] = {}
     rows: Annotated[int, Field(ge=1, le=500)] = 50

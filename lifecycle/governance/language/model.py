@@ -107,9 +107,10 @@ class Question:
     """What a move or a request to the client asks, kept in field `saves` of the card too if set.
 
     The rest belongs to the questions of forms: one is asked only if `when` holds, and must be answered if
-    `required`, or if `required_when` holds; `prefill` names what it is filled with at first. A `table` has
-    simple questions as `columns` and at most `most_rows` rows. How a value is kept: an `address` as a
-    dictionary of ADDRESS_PARTS, a `table` as a list of dictionaries by column, a `file` as a list of
+    `required`, or if `required_when` holds; an answer for which `valid_when` does not hold is kept, but the
+    form is not sent with it, for the reason `valid_says`; `prefill` names what it is filled with at first. A
+    `table` has simple questions as `columns` and at most `most_rows` rows. How a value is kept: an `address`
+    as a dictionary of ADDRESS_PARTS, a `table` as a list of dictionaries by column, a `file` as a list of
     {"id", "name"}, every other type as in `FieldDef`.
     """
 
@@ -124,6 +125,8 @@ class Question:
     maximum: Decimal | None = None
     when: Expression | None = None
     required_when: Expression | None = None
+    valid_when: Expression | None = None
+    valid_says: str = ""
     prefill: str | None = None
     columns: tuple[Question, ...] = ()
     most_rows: int = 0

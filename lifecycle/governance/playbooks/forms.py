@@ -83,7 +83,16 @@ class FormCompiler:
         )
         check_bounds(written, question.type, self.names.findings, path)
         self.asked[key] = kind_of(question)
-        return question
+        return self._validated(question, written, path)
+
+    def _validated(self, question: Question, written: FormQuestionDocument, path: Path) -> Question:
+        """Return the question with what its own answer must meet, which may be asked about by now."""
+        if (written.valid_when is None) != (not written.valid_says):
+            self.names.findings.note(
+                path, "'valid_when' and 'valid_says' stand together", "write both, or neither", key=True
+            )
+        condition = self._condition(written.valid_when, (*path, "valid_when"))
+        return replace(question, valid_when=condition, valid_says=written.valid_says)
 
     def _of_type(self, key: str, written: FormQuestionDocument, path: Path) -> Question:
         kind = next((each for each in FORM_TYPES if each == written.type), None)

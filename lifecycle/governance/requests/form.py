@@ -7,7 +7,7 @@ Conditions are worked out in the order of the form, each from what was asked bef
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final
@@ -36,7 +36,8 @@ class AskedQuestion:
     """A question as it stands. `typed` is what is kept of it, `value` what it is read as.
 
     `errors` say what was typed and cannot be, by the names of fields (`key`, `key-street`, `key-0-price`);
-    that nothing was typed where something must be is `is_missing`.
+    that nothing was typed where something must be is `is_missing`. An answer that could be read and is not
+    valid has an error and its value both: what is asked after it may depend on it.
     """
 
     question: Question
@@ -217,6 +218,8 @@ def _section(
         questions.append(each)
         if each.is_asked:
             context["answers"][question.key] = for_expressions(question, each.value)
+            if each.value is not None and not _holds(question.valid_when, context):
+                questions[-1] = replace(each, errors={question.key: question.valid_says})
     return AskedSection(section, is_asked, questions)
 
 

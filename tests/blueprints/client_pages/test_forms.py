@@ -159,6 +159,24 @@ def test_a_page_with_mistakes_is_saved_and_says_what_is_wrong(
     assert cleo.submit().status_code == 422
 
 
+def test_what_cannot_be_agreed_to_is_kept_but_not_sent(app: Flask, card: KnownCard, cleo: Filler) -> None:
+    cleo.save("you", **YOU)
+    cleo.save("trade", **{**TRADE, "ask-kinds": "wireless"})
+    towers = {"ask-masts": "3", "ask-permitted": "no"}
+    page = cleo.save("wireless", **towers)
+    assert page.status_code == 422
+    assert "We need the permit." in page.text
+    assert "What hinders" in page.text
+    refused = cleo.submit()
+    assert refused.status_code == 422
+    assert 'pages/wireless#ask-permitted">We need the permit.' in refused.text
+    assert answers(app, card)["permitted"] == "no"
+    assert rows(app, RequestSubmission) == []
+    cleo.save("wireless", **{**towers, "ask-permitted": "yes"})
+    assert cleo.submit().status_code == 303
+    assert rows(app, RequestSubmission)[0]["answers"]["permitted"] is True
+
+
 def test_what_an_answer_opens_on_the_same_page_is_shown_before_going_on(app: Flask, cleo: Filler) -> None:
     cleo.save("you", **YOU)
     cleo.save("trade", **{**TRADE, "ask-kinds": "wireless"})
@@ -175,7 +193,7 @@ def test_typing_is_saved_in_one_small_request_that_says_what_is_asked_now(
 ) -> None:
     cleo.save("trade", **{**TRADE, "ask-kinds": "wireless"})
     said = cleo.type("wireless", **{"ask-shared": "yes"}).get_json()
-    assert said["asked"] == ["masts", "shared", "owner"]
+    assert said["asked"] == ["masts", "shared", "owner", "permitted"]
     assert said["errors"] == {}
     said = cleo.type("wireless", **{"ask-masts": "0"}).get_json()
     assert said["errors"] == {"masts": "Masts must be at least 1."}

@@ -32,6 +32,8 @@ def test_a_form_is_compiled_with_its_pages_conditions_and_scores() -> None:
         ("answers.kinds", "evidence.photo.count > 0 && answers.kinds", "evidence"),
         ("type: table", "type: text", "only a table has columns"),
         ("type: integer, minimum: 1", "type: yes_no, minimum: 1", "no minimum or maximum"),
+        ("valid_says: We need the permit.", 'valid_says: ""', "'valid_when' and 'valid_says' stand together"),
+        ("valid_when: answers.permitted", "valid_when: answers.hindrance", "hindrance"),
         ("prefill: account.name", "prefill: account.nmae", "'account.nmae' cannot be filled in"),
         ("saves: pieces", "saves: price", "'price' is not an integer field of the card"),
         ("medium: 2", "medium: 9", "high begins above medium"),

@@ -122,6 +122,18 @@ def test_what_cannot_be_is_said_where_it_is(
     assert found.questions[key].typed == typed
 
 
+def test_an_answer_that_is_not_valid_is_kept_and_stops_the_form(app: Flask, card: KnownCard) -> None:
+    found = state(app, card, {**TOWERS, "permitted": "no"})
+    assert found.questions["permitted"].value is False
+    assert found.questions["hindrance"].is_asked, "what is asked next may depend on it"
+    assert (found.missing, found.share < 1) == (1, True)
+    with app.app_context():
+        playbook = get_subject(card.id).playbook
+        assert found.read(playbook).errors == {"permitted": "We need the permit."}
+        assert state(app, card, {**TOWERS, "permitted": "yes"}).read(playbook).errors == {}
+        assert state(app, card, TOWERS).read(playbook).errors == {}, "unanswered is not invalid"
+
+
 def test_scores_give_their_reasons_and_level(app: Flask, card: KnownCard) -> None:
     found = state(app, card, TOWERS)
     with app.app_context():
