@@ -9,9 +9,14 @@ import os
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+import sqlalchemy as sa
+from flask import Flask
+from playwright.sync_api import Browser, Page, expect
 
+from lifecycle.core.db import db
+from lifecycle.work.client_requests.models import ClientRequest
 from tests.demo import PASSWORD
+from tests.factories.consequences import link_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("demo")]
 
@@ -35,9 +40,40 @@ def test_the_readme_shows_a_refused_move_on_the_demo_board(
     expect(page.locator("#gate-panel #gate-advance")).to_be_visible()
     expect(page.locator("#gate-panel #gate-advance")).to_be_disabled()
     page.wait_for_timeout(500)
+    _take(page, "board", tmp_path)
+    context.close()
+
+
+@pytest.mark.usefixtures("demo")
+def test_the_readme_shows_a_questionnaire_on_a_phone(
+    app: Flask, browser: Browser, base_url: str, tmp_path: Path
+) -> None:
+    with app.app_context():
+        request_id = db.session.scalars(
+            sa.select(ClientRequest.id)
+            .where(ClientRequest.key == "scoping_questionnaire", ClientRequest.closed_at.is_(None))
+            .order_by(ClientRequest.created_at, ClientRequest.id)
+            .limit(1)
+        ).one()
+    context = browser.new_context(
+        base_url=base_url, viewport={"width": 390, "height": 844}, device_scale_factor=2
+    )
+    page = context.new_page()
+    page.goto(link_of(app, request_id))
+    if (opening := page.get_by_role("button", name="Open", exact=True)).is_visible():
+        opening.click()
+    page.locator(".client-page h1").wait_for()
+    overview = page.url
+    _take(page, "questionnaire", tmp_path)
+    page.goto(f"{overview}/pages/subscriber_base")
+    page.wait_for_timeout(300)
+    _take(page, "questionnaire-page", tmp_path)
+    context.close()
+
+
+def _take(page: Page, name: str, elsewhere: Path) -> None:
     keep = os.environ.get("LIFECYCLE_PICTURES") == "1"
-    picture = (PICTURES if keep else tmp_path) / "board.png"
+    picture = (PICTURES if keep else elsewhere) / f"{name}.png"
     picture.parent.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=picture)
-    context.close()
     assert picture.stat().st_size > 20_000
