@@ -99,7 +99,7 @@ def test_what_is_typed_is_saved_and_another_device_goes_on_with_it(
     owner = laptop.get_by_label("Whose they are")
     expect(owner).to_be_hidden()
     laptop.get_by_label("Masts", exact=True).fill("12")
-    laptop.get_by_label("Yes").check()
+    laptop.get_by_role("group", name="Shared masts").get_by_label("Yes").check()
     # What the answer opens appears without a reload, and what cannot be is said where it was typed.
     expect(owner).to_be_visible()
     laptop.get_by_label("Masts", exact=True).fill("1200")

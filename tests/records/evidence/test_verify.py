@@ -120,7 +120,9 @@ def test_a_cut_tail_is_missed(app, services, account, chain):
 def test_a_deleted_entry_whose_gap_was_closed_is_located(app, services, account, chain):
     with tampering(services) as owner:
         owner.execute("delete from events where account_id = %s and seq = 3", (account,))
-        owner.execute("update events set seq = seq - 1 where account_id = %s and seq > 3", (account,))
+        # By way of the negative numbers: in whatever order the rows are found, no two may share one.
+        owner.execute("update events set seq = 1 - seq where account_id = %s and seq > 3", (account,))
+        owner.execute("update events set seq = -seq where account_id = %s and seq < 0", (account,))
     faults = found(app)
     assert (chain, 3, "it was written as entry 4 of its chain") in faults
     assert (chain, 3, "it does not follow from entry 2: one of the two was changed or put in") in faults
