@@ -14,7 +14,7 @@ from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
 from lifecycle.core.db import db
-from lifecycle.work.client_requests.models import ClientRequest
+from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientLink, ClientRequest
 from tests.demo import PASSWORD
 from tests.factories.consequences import link_of
 
@@ -51,8 +51,14 @@ def test_the_readme_shows_a_questionnaire_on_a_phone(
     with app.app_context():
         request_id = db.session.scalars(
             sa.select(ClientRequest.id)
-            .where(ClientRequest.key == "scoping_questionnaire", ClientRequest.closed_at.is_(None))
-            .order_by(ClientRequest.created_at, ClientRequest.id)
+            .join(ClientLink, ClientLink.request_id == ClientRequest.id)
+            .where(
+                ClientRequest.key == "scoping_questionnaire",
+                ClientRequest.status.in_(WAITING_STATUSES),
+                ClientLink.revoked_at.is_(None),
+                ClientLink.expires_at > sa.func.now(),
+            )
+            .order_by(ClientRequest.created_at.desc(), ClientRequest.id)
             .limit(1)
         ).one()
     context = browser.new_context(
@@ -62,11 +68,10 @@ def test_the_readme_shows_a_questionnaire_on_a_phone(
     page.goto(link_of(app, request_id))
     if (opening := page.get_by_role("button", name="Open", exact=True)).is_visible():
         opening.click()
-    page.locator(".client-page h1").wait_for()
-    overview = page.url
+    expect(page.get_by_role("link", name="Your subscribers")).to_be_visible()
     _take(page, "questionnaire", tmp_path)
-    page.goto(f"{overview}/pages/subscriber_base")
-    page.wait_for_timeout(300)
+    page.get_by_role("link", name="Your subscribers").click()
+    expect(page.get_by_role("heading", name="Your subscribers", level=1)).to_be_visible()
     _take(page, "questionnaire-page", tmp_path)
     context.close()
 
