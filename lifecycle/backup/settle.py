@@ -16,7 +16,7 @@ from psycopg import sql
 from lifecycle.records.outbox.states import RESTORED
 from lifecycle.records.reminders.record import EXPIRE
 
-# Credentials that wait may have been shown since: once is once.
+# Credentials that wait may have been shown since: once is once. A backup of an older schema has none.
 # Requests that have expired do expire: that writes to nobody, and a link must not live on after a restore.
 _STATEMENTS: Final = (
     """
@@ -31,7 +31,11 @@ _STATEMENTS: Final = (
     update public.rule_firings set state = 'failed', last_error = {why} where state = 'pending'
     """,
     """
-    update public.client_secrets set sealed = null, revoked_at = {now} where sealed is not null
+    do $$ begin
+        if to_regclass('public.client_secrets') is not null then
+            update public.client_secrets set sealed = null, revoked_at = {now} where sealed is not null;
+        end if;
+    end $$
     """,
     """
     update public.card_imports set state = 'failed', failure = {why}, finished_at = {now}

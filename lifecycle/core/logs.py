@@ -32,8 +32,8 @@ _FIELDS: Final = (
     "outcome",
     "duration_ms",
 )
-# 256 random bits in base64 mix capitals, small letters and digits; no name in a program of that length does.
-_TOKEN: Final = re.compile(r"(?=[\w-]{0,99}[A-Z])(?=[\w-]{0,99}[a-z])(?=[\w-]{0,99}\d)[\w-]{40,}")
+# 256 random bits in base64 mix capitals and small letters; hardly a name in a program of that length does.
+_TOKEN: Final = re.compile(r"(?=[\w-]{0,99}[A-Z])(?=[\w-]{0,99}[a-z])[\w-]{40,}")
 # PostgreSQL quotes whole rows in a message's detail.
 _DETAIL: Final = re.compile(r"^DETAIL:.*$", re.MULTILINE)
 _PASSWORD: Final = re.compile(r"(?<=://)([^\s:/@]*):[^\s@/]+@")

@@ -8,11 +8,13 @@ certificate of an authority to say.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,6 +24,9 @@ from cryptography.x509.oid import NameOID
 
 _LASTS: Final = timedelta(days=3652)
 _FIELD: Final = "Lifecycle"
+
+
+Returned = TypeVar("Returned")
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,8 @@ def sign_pdf(pdf: bytes, certificate: Path, password: str | None, *, reason: str
     metadata = signers.PdfSignatureMetadata(
         field_name=_FIELD, reason=reason, md_algorithm="sha256", subfilter=fields.SigSeedSubFilter.PADES
     )
-    signed = signers.PdfSigner(metadata, signer=signer).sign_pdf(IncrementalPdfFileWriter(BytesIO(pdf)))
+    pdf_signer = signers.PdfSigner(metadata, signer=signer)
+    signed = _apart(lambda: pdf_signer.sign_pdf(IncrementalPdfFileWriter(BytesIO(pdf))))
     return bytes(signed.getvalue())
 
 
@@ -69,7 +75,7 @@ def check_pdf(pdf: bytes) -> Checked | None:
             return None
         certificate = signatures[-1].signer_cert
         trusted = ValidationContext(trust_roots=[certificate])
-        status = validate_pdf_signature(signatures[-1], signer_validation_context=trusted)
+        status = _apart(lambda: validate_pdf_signature(signatures[-1], signer_validation_context=trusted))
     except (PdfReadError, ValueError, KeyError, TypeError, IndexError):
         return Checked(False, "")
     covers_all = status.coverage == SignatureCoverageLevel.ENTIRE_FILE
@@ -132,3 +138,12 @@ def _write_once(file: Path, content: bytes) -> None:
         pass
     finally:
         half.unlink()
+
+
+def _apart(work: Callable[[], Returned]) -> Returned:
+    """Return what is worked out in a thread of its own.
+
+    pyHanko runs an event loop for each call, which a thread that is inside of one may not.
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(work).result()
