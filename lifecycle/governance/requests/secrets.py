@@ -42,7 +42,7 @@ def send_secret(
         Invalid: by field: no title, no text, too long, or nobody to send it to.
     """
     errors: dict[str, str] = {}
-    name, kept = clean_text(title)[:120], text.replace("\\r\\n", "\\n").strip()
+    name, kept = clean_text(title)[:120], text.replace("\r\n", "\n").strip()
     contact = db.session.get(Contact, contact_id) if contact_id else None
     is_theirs = contact is not None and contact.account_id == subject.account.id
     if contact is None or not is_theirs or contact.archived_at is not None or not contact.email:

@@ -98,6 +98,18 @@ def test_they_are_shown_once_after_a_code_and_are_nowhere_in_clear(
     assert "Seen" in Caller(app, ana).get(f"/cards/{card.id}/credentials").text
 
 
+def test_lines_and_backslashes_are_shown_as_they_were_written(
+    app: Flask, card: KnownCard, ana: Person, tim: Receiver, smtp_sink: Any
+) -> None:
+    contact = rows(app, ClientSecret)[0]["contact_id"]
+    # A browser sends the ends of lines as CR LF; what looks like them to a program is part of a password.
+    given = {"contact": str(contact), "title": "Shares", "text": "user: ana\r\npassword: a\\r\\nb\\n"}
+    Caller(app, ana).post(f"/cards/{card.id}/credentials", **given)
+    follow_through(app)
+    again = Receiver(app, smtp_sink)
+    assert "user: ana\npassword: a\\r\\nb\\n<" in again.press("views", code=again.code()).text
+
+
 def test_without_the_right_code_they_stay_shut(app: Flask, tim: Receiver) -> None:
     code = tim.code()
     wrong = "000000" if code != "000000" else "111111"
