@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Final
 
 import sqlalchemy as sa
-from flask import current_app
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
@@ -26,6 +25,7 @@ from lifecycle.insight.rule_words import whom_it_tells
 from lifecycle.insight.search import CardHit, cards_query
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.cards.models import Card
+from lifecycle.records.outbox.letters import base_url
 from lifecycle.records.people.models import User
 from lifecycle.records.playbooks.models import Pipeline
 
@@ -138,7 +138,7 @@ def _made_up(preview: MessagePreview) -> AboutRequest:
         ),
         None,
     )
-    home = current_app.extensions["settings"].base_url
+    home = base_url()
     return AboutRequest(asked.name if asked else "The request", f"{home}/c/…", now() + _DUE_IN, _REASON)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from flask import current_app
 from sqlalchemy import select
 
 from lifecycle.core.clock import now
@@ -27,8 +26,7 @@ from lifecycle.governance.language.reminders import moment_of
 from lifecycle.governance.sla.clock import calendar_of
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.inbox.record import tell
-from lifecycle.records.outbox.compose import send_message
-from lifecycle.records.outbox.letters import render_letter
+from lifecycle.records.outbox.letters import send_letter
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.models import User
 from lifecycle.records.people.permissions import holds_role
@@ -269,22 +267,12 @@ def _send_outcome(
         sentence = "Choose a contact of this account who has an email address."
         raise Invalid(sentence, {"send_to": sentence})
     assert meeting.held_at is not None
-    letter = render_letter(
+    held_on = meeting.held_at.strftime("%-d %B %Y")
+    send_letter(
         "meeting_outcome",
-        home=current_app.extensions["settings"].base_url,
-        person=contact.name,
-        meeting=meeting,
-        tasks=made,
-        held_on=meeting.held_at.strftime("%-d %B %Y"),
-        sender=actor.name,
-    )
-    send_message(
-        "meeting_outcome",
+        {"meeting": meeting, "tasks": made, "held_on": held_on, "sender": actor.name},
         to_address=contact.email,
         to_name=contact.name,
-        subject=letter.subject,
-        text=letter.text,
-        html=letter.html,
         contact_id=contact.id,
         card_id=subject.card.id,
         thread=f"journey.{subject.card.journey_id}",

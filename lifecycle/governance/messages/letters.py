@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import current_app, render_template
+from flask import render_template
 from markupsafe import Markup
 
 from lifecycle.governance.fields.values import show_value
@@ -18,7 +18,7 @@ from lifecycle.governance.messages.template import fill_html, fill_text
 from lifecycle.records.accounts.countries import country_name
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.accounts.rights import CONTACT_RIGHTS
-from lifecycle.records.outbox.letters import Letter
+from lifecycle.records.outbox.letters import Letter, base_url
 from lifecycle.records.people.models import User
 
 TO_CLIENT = "You get this because you are {account}'s contact for it. Answer this message to reach {owner}."
@@ -67,7 +67,7 @@ def write_letter(
         html=Markup(fill_html(message.html, values)) if message.html else None,  # noqa: S704
         parts=_parts(text, request.link if request else None, request.name if request else ""),
         reason=reason.format(account=subject.account.name, owner=owner.name if owner else "us"),
-        home=current_app.extensions["settings"].base_url,
+        home=base_url(),
     )
     return Letter(title, text.strip() + "\n", html)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import sqlalchemy as sa
-from flask import current_app
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
@@ -20,8 +19,7 @@ from lifecycle.governance.requests.decide import working_link
 from lifecycle.governance.sla.alerts import BREACHED, DUE_SOON, sla_subject
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.inbox.record import tell
-from lifecycle.records.outbox.compose import send_message
-from lifecycle.records.outbox.letters import render_letter
+from lifecycle.records.outbox.letters import base_url, send_letter
 from lifecycle.records.people.actor import SYSTEM
 from lifecycle.records.people.models import User
 from lifecycle.records.reminders.models import Reminder
@@ -71,18 +69,13 @@ def _alert(
     found = db.session.scalars(
         sa.select(User).where(User.id.in_(wanted), User.is_active).order_by(User.name)
     ).all()
-    home = current_app.extensions["settings"].base_url
+    words = {"title": title, "body": body, "link": base_url() + path}
     for person in found if mails else ():
-        letter = render_letter(
-            "alert", home=home, person=person.name, title=title, body=body, link=home + path
-        )
-        send_message(
+        send_letter(
             "alert",
+            words,
             to_address=person.email,
             to_name=person.name,
-            subject=letter.subject,
-            text=letter.text,
-            html=letter.html,
             user_id=person.id,
             card_id=subject.card.id,
             cause=f"reminder/{reminder.id}/{person.id}",

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
-from flask import current_app
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
@@ -32,6 +31,7 @@ from lifecycle.governance.sla.clock import calendar_of, due_after
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.files.models import StoredFile
 from lifecycle.records.outbox.compose import cancel_messages_of_request, send_message
+from lifecycle.records.outbox.letters import base_url
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.outbox.sealed import placeholder, sealed_token
 from lifecycle.records.people.actor import Actor
@@ -236,7 +236,7 @@ def make_link(request: ClientRequest, contact: Contact, pages: Sequence[str] | N
 
 def link_address(link: ClientLink) -> str:
     """Return the link's address as a message holds it until it is sent: with a placeholder for the token."""
-    home = current_app.extensions["settings"].base_url
+    home = base_url()
     return f"{home}/c/{placeholder(f'client_links/{link.id}')}"
 
 

@@ -7,15 +7,13 @@ from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
-from flask import current_app
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Conflict, Invalid
 from lifecycle.core.ids import new_id
 from lifecycle.records.accounts.models import Contact
-from lifecycle.records.outbox.compose import send_message
-from lifecycle.records.outbox.letters import render_letter
+from lifecycle.records.outbox.letters import send_letter
 from lifecycle.records.outbox.sealed import code_placeholder, sealed_code
 from lifecycle.work.client_requests.models import ClientCode, ClientLink, ClientSecret
 
@@ -56,21 +54,12 @@ def send_code(door: ClientLink | ClientSecret, contact: Contact, *, purpose: str
         code.secret_id = door.id
     db.session.add(code)
     db.session.flush()
-    letter = render_letter(
+    minutes = int(CODE_LASTS.total_seconds() // 60)
+    send_letter(
         "client_code",
-        home=current_app.extensions["settings"].base_url,
-        person=contact.name,
-        purpose=purpose,
-        code=code_placeholder(_name(code)),
-        minutes=int(CODE_LASTS.total_seconds() // 60),
-    )
-    send_message(
-        "client_code",
+        {"purpose": purpose, "code": code_placeholder(_name(code)), "minutes": minutes},
         to_address=contact.email,
         to_name=contact.name,
-        subject=letter.subject,
-        text=letter.text,
-        html=letter.html,
         contact_id=contact.id,
         cause=f"code/{code.id}",
         resend_if_unsure=True,

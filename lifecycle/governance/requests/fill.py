@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
-from flask import current_app
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
@@ -23,8 +22,7 @@ from lifecycle.governance.requests.ask import link_address, make_link
 from lifecycle.records.accounts.contacts import create_contact
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.files.models import StoredFile
-from lifecycle.records.outbox.compose import send_message
-from lifecycle.records.outbox.letters import render_letter
+from lifecycle.records.outbox.letters import send_letter
 from lifecycle.records.people.actor import SYSTEM
 from lifecycle.records.people.models import User
 from lifecycle.work.client_requests.models import ClientLink
@@ -138,24 +136,19 @@ def pass_on(held: Answering, page_key: str, name: str, email: str) -> Contact:
 def _write_to(held: Answering, contact: Contact, page: str, link: ClientLink) -> None:
     request = held.request
     owner = db.session.get(User, held.subject.card.owner_id)
-    letter = render_letter(
+    words = {
+        "by": held.contact.name,
+        "account": held.subject.account.name,
+        "request": request.name,
+        "page": page,
+        "due": f"{request.due_at:%-d %B %Y}",
+        "link": link_address(link),
+    }
+    send_letter(
         "passed_on",
-        home=current_app.extensions["settings"].base_url,
-        person=contact.name,
-        by=held.contact.name,
-        account=held.subject.account.name,
-        request=request.name,
-        page=page,
-        due=f"{request.due_at:%-d %B %Y}",
-        link=link_address(link),
-    )
-    send_message(
-        "passed_on",
+        words,
         to_address=contact.email or "",
         to_name=contact.name,
-        subject=letter.subject,
-        text=letter.text,
-        html=letter.html,
         contact_id=contact.id,
         card_id=held.subject.id,
         request_id=request.id,

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
-from flask import current_app
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
@@ -19,8 +18,7 @@ from lifecycle.governance.requests.ask import find_link, make_link
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card
 from lifecycle.records.evidence.log import account_chain, record_event
-from lifecycle.records.outbox.compose import send_message
-from lifecycle.records.outbox.letters import render_letter
+from lifecycle.records.outbox.letters import base_url, send_letter
 from lifecycle.records.outbox.sealed import placeholder, sealed_token
 from lifecycle.records.people.actor import SYSTEM, Actor
 from lifecycle.records.people.permissions import require
@@ -42,22 +40,11 @@ def send_home(contact_id: uuid.UUID, actor: Actor, note: str = "") -> PortalLink
     if not contact.email:
         raise Invalid(f"{contact.name} has no email address. Add one first.")
     link = _make(contact, actor.user_id)
-    letter = render_letter(
+    send_letter(
         "portal",
-        home=current_app.extensions["settings"].base_url,
-        person=contact.name,
-        account=account.name,
-        sender=actor.name,
-        note=note,
-        link=_address(link),
-    )
-    send_message(
-        "portal",
+        {"account": account.name, "sender": actor.name, "note": note, "link": _address(link)},
         to_address=contact.email,
         to_name=contact.name,
-        subject=letter.subject,
-        text=letter.text,
-        html=letter.html,
         contact_id=contact.id,
         cause=f"portal/{link.id}",
         resend_if_unsure=True,
@@ -196,8 +183,7 @@ def _make(contact: Contact, by: uuid.UUID | None) -> PortalLink:
 
 
 def _address(link: PortalLink) -> str:
-    home = current_app.extensions["settings"].base_url
-    return f"{home}/p/{placeholder(_name(link))}"
+    return f"{base_url()}/p/{placeholder(_name(link))}"
 
 
 def _name(link: PortalLink) -> str:

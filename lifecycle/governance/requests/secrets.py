@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
-from flask import current_app
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
@@ -23,8 +22,7 @@ from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.requests.answer import CHANNEL, GONE
 from lifecycle.governance.requests.codes import send_code, use_code
 from lifecycle.records.accounts.models import Contact
-from lifecycle.records.outbox.compose import send_message
-from lifecycle.records.outbox.letters import render_letter
+from lifecycle.records.outbox.letters import base_url, send_letter
 from lifecycle.records.outbox.sealed import placeholder, sealed_token
 from lifecycle.records.people.actor import Actor
 from lifecycle.work.client_requests.models import ClientCode, ClientSecret
@@ -165,24 +163,18 @@ def forget_expired() -> int:
 
 
 def _mail(subject: Subject, secret: ClientSecret, contact: Contact, actor: Actor) -> None:
-    home = current_app.extensions["settings"].base_url
-    letter = render_letter(
+    words = {
+        "title": secret.title,
+        "account": subject.account.name,
+        "sender": actor.name,
+        "link": f"{base_url()}/s/{placeholder(f'client_secrets/{secret.id}')}",
+        "days": LASTS.days,
+    }
+    send_letter(
         "secret",
-        home=home,
-        person=contact.name,
-        title=secret.title,
-        account=subject.account.name,
-        sender=actor.name,
-        link=f"{home}/s/{placeholder(f'client_secrets/{secret.id}')}",
-        days=LASTS.days,
-    )
-    send_message(
-        "secret",
+        words,
         to_address=contact.email or "",
         to_name=contact.name,
-        subject=letter.subject,
-        text=letter.text,
-        html=letter.html,
         contact_id=contact.id,
         card_id=subject.id,
         cause=f"secret/{secret.id}",

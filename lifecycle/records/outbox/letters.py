@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import render_template
+from flask import current_app, render_template
+
+from lifecycle.records.outbox.compose import send_message
+from lifecycle.records.outbox.models import OutboxMessage
 
 
 @dataclass(frozen=True)
@@ -25,3 +29,33 @@ def render_letter(name: str, **context: Any) -> Letter:
         text=render_template(f"{folder}/text.txt", **context).strip() + "\n",
         html=render_template(f"{folder}/body.html", **context),
     )
+
+
+def send_letter(
+    name: str, words: Mapping[str, Any], *, to_address: str, to_name: str, **message: Any
+) -> OutboxMessage:
+    """Owe somebody the letter `name`; it is also the kind of the message.
+
+    Args:
+        words: what the letter says; `person` and `home` are known.
+        message: the rest that `send_message` takes, but for its words.
+
+    Raises:
+        Invalid: the address could not stand in a header.
+    """
+    letter = render_letter(name, person=to_name, home=base_url(), **words)
+    return send_message(
+        name,
+        to_address=to_address,
+        to_name=to_name,
+        subject=letter.subject,
+        text=letter.text,
+        html=letter.html,
+        **message,
+    )
+
+
+def base_url() -> str:
+    """Return the address of this installation, as links in letters begin."""
+    found: str = current_app.extensions["settings"].base_url
+    return found

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from flask import current_app
 
 from lifecycle.core.db import db
 from lifecycle.governance.automation.actions.base import CannotDo, Performing
@@ -20,6 +19,7 @@ from lifecycle.governance.rules.actions import NotifyParams
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.inbox.record import tell
 from lifecycle.records.outbox.compose import send_message
+from lifecycle.records.outbox.letters import base_url
 from lifecycle.records.people.models import User
 from lifecycle.work.client_requests.models import WAITING_STATUSES
 
@@ -137,5 +137,5 @@ def _about_request(doing: Performing, message: MessageDef, contact: Contact | No
         return AboutRequest(
             request.name, link_address(working_link(request, contact)), request.due_at, request.reason
         )
-    home = current_app.extensions["settings"].base_url
+    home = base_url()
     return AboutRequest(request.name, home + link, request.due_at, request.reason)
