@@ -106,6 +106,11 @@ def test_what_is_typed_is_saved_and_another_device_goes_on_with_it(
     expect(laptop.locator("[data-question=masts]")).to_contain_text("Masts must be at most 900.")
     laptop.get_by_label("Masts", exact=True).fill("12")
     expect(laptop.locator("[data-question=masts] .field-error")).to_have_count(0)
+    permit = laptop.get_by_role("group", name="Permitted")
+    permit.get_by_label("No").check()
+    expect(permit.locator(".field-label + .field-error")).to_have_text("We need the permit.")
+    permit.get_by_label("Yes").check()
+    expect(permit.locator(".field-error")).to_have_count(0)
     assert request_of(app, card, "survey")["answers"]["masts"] == "12"
 
 

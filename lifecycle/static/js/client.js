@@ -78,22 +78,26 @@ if (form) {
     for (const section of form.querySelectorAll('[data-section]'))
       section.hidden = ![...section.querySelectorAll('[data-question]')].some((question) => !question.hidden)
     for (const question of sent) {
-      question.querySelectorAll('[data-live]').forEach((line) => line.remove())
       const key = question.dataset.question
       const sentences = Object.entries(found.errors).filter(([name]) => name.split('-')[0] === key).map(([, text]) => text)
-      if (sentences.length) question.prepend(line(sentences.join(' ')))
+      mark(question, sentences.join(' '))
       // They have read now what somebody else wrote there meanwhile; saved again, theirs counts.
       if (found.conflicts.includes(key)) question.dataset.seen = found.edition
     }
     status.textContent = status.dataset.words.replace('{time}', new Date().toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }))
   }
 
-  function line(text) {
-    const made = document.createElement('p')
-    made.className = 'field-error'
-    made.dataset.live = ''
-    made.textContent = text
-    return made
+  // Where the page itself puts it: under the label and the help. What it said before is over.
+  function mark(question, text) {
+    const field = question.querySelector('.field')
+    question.querySelectorAll('.field-error').forEach((line) => line.remove())
+    if (!text) question.querySelectorAll('.has-error').forEach((part) => part.classList.remove('has-error'))
+    field.classList.toggle('has-error', Boolean(text))
+    if (!text) return
+    const line = document.createElement('p')
+    line.className = 'field-error'
+    line.textContent = text
+    ;[...field.querySelectorAll(':scope > .field-label, :scope > .field-help')].at(-1).after(line)
   }
 
   function stop() {
