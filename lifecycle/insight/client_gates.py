@@ -14,7 +14,7 @@ from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import NotFound
 from lifecycle.governance.cards.subjects import get_subject
-from lifecycle.governance.fields.values import show_value
+from lifecycle.governance.fields.values import show_answer
 from lifecycle.governance.gates.checks.client import is_changed
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.insight.ages import age_conditions
@@ -321,6 +321,6 @@ def _given(subject: Subject, request: ClientRequest) -> list[tuple[str, str]]:
     definition = subject.playbook.client_requests.get(request.key)
     questions = {question.key: question for question in definition.asks} if definition else {}
     return [
-        (questions[key].name, show_value(questions[key], value)) if key in questions else (key, str(value))
+        (questions[key].name, show_answer(questions[key], value)) if key in questions else (key, str(value))
         for key, value in request.answers.items()
     ]

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from lifecycle.core.db import db
 from lifecycle.governance.cards.subjects import get_subject
+from lifecycle.governance.fields.values import show_answer
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import (
     ClientRequestDef,
@@ -21,7 +22,6 @@ from lifecycle.governance.requests.ask import get_definition
 from lifecycle.governance.requests.codes import waiting_code
 from lifecycle.governance.requests.form import AskedPage, AskedQuestion, AskedSection, FormState, read_form
 from lifecycle.governance.requests.signing import content_hash
-from lifecycle.insight.answers import show_answer
 from lifecycle.records.people.models import User
 from lifecycle.work.client_requests.models import WAITING_STATUSES
 
@@ -119,10 +119,11 @@ class ClientPage:
     def opens_file(self, file_id: uuid.UUID) -> bool:
         """Say whether a file is one that the request shows to its client, or that they sent."""
         request = self.opened.request
-        sent = request.files
         if self.pages is not None:
             uploads = (question.key for question in self.questions if question.type == "file")
             sent = [item for key in uploads for item in request.answers.get(key) or []]
+            return str(file_id) in {item.get("id") for item in sent}
+        sent = request.files
         shown = {item.get("file") for item in request.documents} | {item.get("id") for item in sent}
         return str(file_id) in shown
 

@@ -13,9 +13,8 @@ from lifecycle.core.db import db
 from lifecycle.core.errors import NotFound
 from lifecycle.core.papers import render_paper
 from lifecycle.governance.cards.subjects import get_subject
-from lifecycle.governance.fields.values import show_value
+from lifecycle.governance.fields.values import show_answer, show_value
 from lifecycle.governance.requests.form import AskedPage, AskedQuestion, read_form
-from lifecycle.insight.answers import show_answer
 from lifecycle.work.client_requests.models import ClientRequest, RequestSubmission
 
 

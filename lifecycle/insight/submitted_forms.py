@@ -9,10 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from lifecycle.core.db import db
+from lifecycle.governance.fields.values import show_answer
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import Question
 from lifecycle.governance.requests.form import FormState, read_form
-from lifecycle.insight.answers import show_answer
 from lifecycle.records.people.models import User
 from lifecycle.work.client_requests.models import ClientRequest, RequestReview, RequestSubmission
 from lifecycle.work.client_requests.queries import list_submissions

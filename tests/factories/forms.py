@@ -39,6 +39,7 @@ pages:
               name: { type: text }
               price: { type: money }
               kind: { options: { fibre: Fibre, wireless: Wireless }, required: no }
+              tags: { type: choices, options: { old: Old, new: New }, required: no }
           lists: { type: file, name: Price lists, required: no }
   wireless:
     name: Your towers
@@ -48,6 +49,8 @@ pages:
       shared: { type: yes_no, name: Shared masts, required: no }
       owner: { type: text, name: Whose they are, when: answers.shared == true, required: no, required_when: answers.masts > 5 }
       permitted: { type: yes_no, name: Permitted, required: no, valid_when: answers.permitted, valid_says: We need the permit. }
+      story: { type: long_text, name: Story, required: no }
+      plan: { type: file, name: Site plan, required: no }
       hindrance: { type: text, name: What hinders, required: no, when: answers.permitted == false }
 scores:
   size:

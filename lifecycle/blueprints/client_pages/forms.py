@@ -52,7 +52,11 @@ def create_page_answers(token: str, key: str) -> ResponseReturnValue:
     try:
         before = {each.question.key for each in _asked(_open(token), key).asked}
         with transaction(), answering(token) as held:
-            saved = _save(held)
+            saved = _save_answers(held)
+        # By themselves: what was typed stays when a file is refused.
+        if _has_files():
+            with transaction(), answering(token) as held:
+                _save_files(held)
         page = _open(token)
         asked = _asked(page, key)
     except NotFound as why:
@@ -177,18 +181,24 @@ def _asked(page: ClientPage, key: str) -> AskedPage:
     return asked
 
 
-def _save(held: Answering) -> Saved:
-    form = request.form
-    saved = _save_answers(held)
+def _has_files() -> bool:
+    return any(upload.filename for upload in request.files.values()) or _dropped() is not None
+
+
+def _dropped() -> tuple[str, str] | None:
+    """Return the question and the file that is to be taken away."""
+    act, _, what = request.form.get("act", "").partition(":")
+    question, _, file_id = what.partition(":")
+    return (question, file_id) if act == "drop-file" else None
+
+
+def _save_files(held: Answering) -> None:
     for question in held.definition.asks:
         uploads = request.files.getlist(f"{PREFIX}-{question.key}") if question.type == "file" else []
         if files := keep_uploads(held, uploads, question.key):
             add_files(held, question.key, files)
-    act, _, what = form.get("act", "").partition(":")
-    if act == "drop-file":
-        question_key, _, file_id = what.partition(":")
-        drop_file(held, question_key, file_id)
-    return saved
+    if dropped := _dropped():
+        drop_file(held, *dropped)
 
 
 def _save_answers(held: Answering) -> Saved:

@@ -206,7 +206,8 @@ def _act(
 
 def _page(token: str, refusal: Refusal | None = None, form: str = "answer") -> Response:
     page = read_client_page(find_opened(token))
-    if page.form is not None and refusal is not None and form == "answer" and page.may_act:
+    is_of_form = page.form is not None and page.pages is None and page.may_act
+    if is_of_form and refusal is not None and form == "answer":
         return show_review_of(token, page, refusal)
     errors = refusal.field_errors if isinstance(refusal, Invalid) else {}
     typed = request.form if refusal else {}

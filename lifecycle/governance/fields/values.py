@@ -83,16 +83,41 @@ def show_value(definition: FieldDef | Question, value: Any, currency: str | None
     return str(value)
 
 
+def show_answer(question: Question, typed: Any) -> str:
+    """Return an answer as people read it, also one that was only typed so far; what cannot be, as typed."""
+    try:
+        return show_value(question, read_value(question, typed))
+    except PartsRefused:
+        return _show_parts(question, typed)
+    except ValueRefused:
+        return ", ".join(map(str, typed)) if isinstance(typed, list) else str(typed)
+
+
+def draft_value(typed: Any) -> Any:
+    """Return what was typed as it is kept until it is read: text that can be kept, rows that hold something.
+
+    More is kept than an answer may have, so that reading it says so; only endless text is cut.
+    """
+    if isinstance(typed, list) and typed and isinstance(typed[0], dict):
+        return [{key: draft_value(cell) for key, cell in row.items()} for row in filled_rows(typed)]
+    if isinstance(typed, list):
+        return [one_line(str(each))[:SHORT_TEXT] for each in typed]
+    if isinstance(typed, dict):
+        parts = {part: draft_value(text) for part, text in typed.items()}
+        return parts if any(parts.values()) else {}
+    return many_lines(str(typed))[: 2 * LONG_TEXT]
+
+
 def _show_parts(definition: Question, value: Any) -> str:
     if definition.type == "address":
         return "\n".join(str(value[part]) for part in ADDRESS_PARTS if value.get(part))
     if definition.type == "file":
         return ", ".join(str(item["name"]) for item in value)
-    return "\n".join(_show_row(definition.columns, row) for row in value)
+    return "\n".join(_show_row(definition.columns, row) for row in filled_rows(value))
 
 
 def _show_row(columns: Sequence[Question], row: Mapping[str, Any]) -> str:
-    shown = ((column.name, show_value(column, row.get(column.key))) for column in columns)
+    shown = ((column.name, show_answer(column, row.get(column.key))) for column in columns)
     return "; ".join(f"{name}: {text}" for name, text in shown if text)
 
 
@@ -118,11 +143,7 @@ def _read_address(definition: Question, typed: Any) -> dict[str, str] | None:
 
 
 def _read_table(definition: Question, typed: Any) -> list[dict[str, Any]] | None:
-    rows = (
-        [row for row in typed if isinstance(row, dict) and any(row.values())]
-        if isinstance(typed, list)
-        else []
-    )
+    rows = filled_rows(typed)
     if len(rows) > definition.most_rows:
         raise ValueRefused(f"{definition.name} takes {definition.most_rows} rows; this has {len(rows)}.")
     errors: dict[str, str] = {}
@@ -158,12 +179,8 @@ def _read_row(
 
 def _read_files(_definition: Question, typed: Any) -> list[dict[str, str]] | None:
     # Which files there are is decided where they are taken in; nothing that is typed adds one.
-    kept = (
-        [{"id": str(item["id"]), "name": str(item["name"])} for item in typed]
-        if isinstance(typed, list)
-        else []
-    )
-    return kept or None
+    given = [item for item in typed if isinstance(item, dict)] if isinstance(typed, list) else []
+    return [{"id": str(item["id"]), "name": str(item["name"])} for item in given] or None
 
 
 _OF_PARTS: dict[str, Callable[[Question, Any], Any]] = {

@@ -147,13 +147,18 @@ def _contact(contact: Contact | None, subject: Subject) -> Mapping[str, str]:
     return {"name": contact.name, "first_name": first, "email": contact.email or ""}
 
 
-def _request(request: AboutRequest, subject: Subject) -> Mapping[str, str]:
+def due_in_words(due_at: datetime, subject: Subject) -> str:
+    """Return the day something is due, as clients read it: in the zone of the playbook's calendar."""
     calendar = next(iter(subject.playbook.calendars.values()), None)
     zone = ZoneInfo(calendar.time_zone) if calendar else ZoneInfo("UTC")
+    return due_at.astimezone(zone).strftime("%-d %B %Y")
+
+
+def _request(request: AboutRequest, subject: Subject) -> Mapping[str, str]:
     return {
         "name": request.name,
         "link": request.link,
-        "due": request.due_at.astimezone(zone).strftime("%-d %B %Y"),
+        "due": due_in_words(request.due_at, subject),
         "reason": request.reason or "",
     }
 

@@ -22,7 +22,7 @@ from lifecycle.core.tokens import hash_token
 from lifecycle.governance.cards.change import changing_card
 from lifecycle.governance.cards.edit import record_card_event, set_fields
 from lifecycle.governance.fields.questions import read_questions
-from lifecycle.governance.fields.values import clean_text
+from lifecycle.governance.fields.values import clean_text, draft_value
 from lifecycle.governance.gates.checks.client import is_changed
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ClientRequestDef
@@ -179,9 +179,17 @@ def try_code_of(token: str, typed: str) -> ClientCode | None:
 
 
 def save_draft(held: Answering, typed: Mapping[str, Any]) -> None:
-    """Keep what was typed so far, as it was typed; nothing is checked yet."""
+    """Keep what was typed so far, as it was typed; nothing is checked yet.
+
+    Raises:
+        Conflict: it is answered, or a form with pages, which is saved page by page.
+    """
     require_open(held)
-    kept = {question.key: typed[question.key] for question in held.definition.asks if question.key in typed}
+    _require_whole(held)
+    if held.definition.pages:
+        raise Conflict("This is saved page by page. Open the page you want to fill in.")
+    asked = [question.key for question in held.definition.asks if question.key in typed]
+    kept = {key: draft_value(typed[key]) for key in asked}
     held.request.answers = {**held.request.answers, **kept}
     if held.request.status in ("asked", "opened"):
         held.request.status, held.request.opened_at = "in_progress", held.request.opened_at or now()
@@ -368,7 +376,7 @@ def _check_signature(held: Answering, files: Sequence[StoredFile], signer: str, 
         errors["agrees"] = "Tick the sentence to agree."
     if held.definition.must_attach and not files and not held.request.files:
         errors["files"] = "Attach the file."
-    if len(files) + len(held.request.files) > MOST_FILES:
+    if not held.definition.pages and len(files) + len(held.request.files) > MOST_FILES:
         errors["files"] = f"At most {MOST_FILES} files."
     if errors:
         raise Invalid(" ".join(errors.values()), errors)

@@ -15,21 +15,22 @@ import sqlalchemy as sa
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid, NotFound
-from lifecycle.governance.fields.values import filled_rows, show_value
+from lifecycle.governance.fields.values import clean_text, draft_value, show_answer
+from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import Question
+from lifecycle.governance.messages.letters import due_in_words
 from lifecycle.governance.requests.answer import Answering, record_act, require_open
-from lifecycle.governance.requests.ask import link_address, make_link
+from lifecycle.governance.requests.ask import get_definition, link_address, make_link
 from lifecycle.records.accounts.contacts import create_contact
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.files.models import StoredFile
 from lifecycle.records.outbox.letters import send_letter
 from lifecycle.records.people.actor import SYSTEM
 from lifecycle.records.people.models import User
-from lifecycle.work.client_requests.models import ClientLink
+from lifecycle.work.client_requests.models import ClientLink, ClientRequest
 
-MOST_FILES: Final = 60
+MOST_UPLOADS: Final = 60
 MOST_LINKS: Final = 30
-LONGEST_DRAFT: Final = 20_000
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def save_answers(
     for question in held.definition.asks:
         if question.key not in typed or question.type == "file" or not _opens(held, question):
             continue
-        value = _draft(typed[question.key])
+        value = draft_value(typed[question.key])
         before = answers.get(question.key)
         if value == before or (value in ("", [], {}) and before is None):
             continue
@@ -69,7 +70,7 @@ def save_answers(
         known = (seen_of or {}).get(question.key, seen)
         if mark and mark["n"] > known and mark["contact"] != str(held.contact.id):
             conflicts[question.key] = (
-                f"{mark['by']} has answered “{question.name}” meanwhile: {_shown(question, before)}. "
+                f"{mark['by']} has answered “{question.name}” meanwhile: {_quoted(question, before)}. "
                 "Yours was not kept; save again to put it in its place."
             )
             continue
@@ -88,8 +89,8 @@ def add_files(held: Answering, key: str, files: Sequence[StoredFile]) -> None:
     """
     question = _file_question(held, key)
     request = held.request
-    if len(request.files) + len(files) > MOST_FILES:
-        sentence = f"At most {MOST_FILES} files altogether. Remove some first, or put them into one archive."
+    if len(request.files) + len(files) > MOST_UPLOADS:
+        sentence = f"At most {MOST_UPLOADS} files altogether. Remove some first, or put them into an archive."
         raise Invalid(sentence, {question.key: sentence})
     new = [{"id": str(file.id), "name": file.name} for file in files]
     request.files = [*request.files, *new]
@@ -105,7 +106,10 @@ def drop_file(held: Answering, key: str, file_id: str) -> None:
     """
     _file_question(held, key)
     request = held.request
-    kept = [item for item in request.answers.get(key) or [] if item["id"] != file_id]
+    there = request.answers.get(key) or []
+    kept = [item for item in there if item["id"] != file_id]
+    if len(kept) == len(there):
+        return
     request.files = [item for item in request.files if item["id"] != file_id]
     _mark(held, [key], {**request.answers, key: kept}, dict(request.marks))
 
@@ -127,21 +131,30 @@ def pass_on(held: Answering, page_key: str, name: str, email: str) -> Contact:
         sentence = "This was passed on very often already. Write to us, and we send the links."
         raise Invalid(sentence, {"email": sentence})
     link = make_link(request, contact, [page_key])
-    _write_to(held, contact, page.name, link)
+    cause = f"request/{request.id}/passed/{link.id}"
+    mail_part(held.subject, request, contact, link, by=held.contact.name, cause=cause)
     to = {"to": {"name": contact.name, "email": contact.email}, "page": page.name}
     record_act(held, "card.request.passed_on", to)
     return contact
 
 
-def _write_to(held: Answering, contact: Contact, page: str, link: ClientLink) -> None:
-    request = held.request
-    owner = db.session.get(User, held.subject.card.owner_id)
+def mail_part(
+    subject: Subject, request: ClientRequest, contact: Contact, link: ClientLink, *, by: str, cause: str
+) -> None:
+    """Owe somebody the letter with a link to the pages that were passed to them.
+
+    Args:
+        by: who asks them, by name.
+    """
+    owner = db.session.get(User, subject.card.owner_id)
+    definition = get_definition(subject, request)
+    pages = [page.name for page in definition.pages if page.key in (link.pages or ())]
     words = {
-        "by": held.contact.name,
-        "account": held.subject.account.name,
+        "by": by,
+        "account": subject.account.name,
         "request": request.name,
-        "page": page,
-        "due": f"{request.due_at:%-d %B %Y}",
+        "page": ", ".join(pages),
+        "due": due_in_words(request.due_at, subject),
         "link": link_address(link),
     }
     send_letter(
@@ -150,25 +163,13 @@ def _write_to(held: Answering, contact: Contact, page: str, link: ClientLink) ->
         to_address=contact.email or "",
         to_name=contact.name,
         contact_id=contact.id,
-        card_id=held.subject.id,
+        card_id=subject.id,
         request_id=request.id,
         reply_to=owner.email if owner else None,
-        cause=f"request/{request.id}/passed/{link.id}",
+        cause=cause,
         # The same link twice does no harm; none at all leaves somebody outside.
         resend_if_unsure=True,
     )
-
-
-def _draft(value: Any) -> Any:
-    """Return what was typed without what nobody could read: endless text, rows with nothing in them."""
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return [{key: str(cell)[:LONGEST_DRAFT] for key, cell in row.items()} for row in filled_rows(value)]
-    if isinstance(value, list):
-        return [str(each)[:200] for each in value]
-    if isinstance(value, dict):
-        parts = {part: str(text).strip()[:LONGEST_DRAFT] for part, text in value.items()}
-        return parts if any(parts.values()) else {}
-    return str(value).strip()[:LONGEST_DRAFT]
 
 
 def _mark(held: Answering, keys: Sequence[str], answers: dict[str, Any], marks: dict[str, Any]) -> None:
@@ -197,16 +198,13 @@ def _file_question(held: Answering, key: str) -> Question:
     return found
 
 
-def _shown(question: Question, value: Any) -> str:
-    try:
-        text = show_value(question, value).replace("\n", ", ")
-    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
-        text = str(value)
+def _quoted(question: Question, typed: Any) -> str:
+    text = show_answer(question, typed).replace("\n", ", ")
     return f"“{text[:200]}”" if text else "nothing"
 
 
 def _colleague(held: Answering, name: str, email: str) -> Contact:
-    address = email.strip()
+    address = clean_text(email)
     if not address:
         sentence = "Give the email address of your colleague."
         raise Invalid(sentence, {"email": sentence})

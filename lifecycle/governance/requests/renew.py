@@ -7,8 +7,16 @@ import sqlalchemy as sa
 from lifecycle.core.db import db
 from lifecycle.core.tokens import hash_token
 from lifecycle.governance.cards.subjects import lock_subject
-from lifecycle.governance.requests.ask import get_definition, get_request, mail_about
+from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.requests.ask import (
+    get_definition,
+    get_request,
+    mail_about,
+    make_link,
+    working_links,
+)
 from lifecycle.governance.requests.decide import working_link
+from lifecycle.governance.requests.fill import mail_part
 from lifecycle.records.accounts.models import Contact
 from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientLink, ClientRequest
 
@@ -33,7 +41,20 @@ def renew_link(token: str) -> bool:
         return False
     if contact is None or not contact.email or contact.archived_at is not None:
         return False
+    if link.pages is not None:
+        return _renew_part(subject, request, contact, link)
     renewed = working_link(request, contact)
     message = get_definition(subject, request).message
     mail_about(subject, request, contact, message, renewed, cause=f"renewal/{link.id}/{renewed.id}")
+    return True
+
+
+def _renew_part(subject: Subject, request: ClientRequest, contact: Contact, link: ClientLink) -> bool:
+    """Mail a link to the same pages and no more: whoever was passed a page was not given the whole."""
+    works = (each for each in working_links(request.id) if each.contact_id == contact.id)
+    same = next((each for each in works if each.pages == link.pages), None)
+    renewed = same or make_link(request, contact, link.pages)
+    asking = db.session.get(Contact, request.contact_id) if request.contact_id else None
+    by = asking.name if asking else subject.account.name
+    mail_part(subject, request, contact, renewed, by=by, cause=f"renewal/{link.id}/{renewed.id}")
     return True

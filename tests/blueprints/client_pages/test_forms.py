@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import timedelta
 from html import unescape
 from io import BytesIO
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 from flask import Flask
 from pypdf import PdfReader
 from sqlalchemy.exc import DBAPIError
 from werkzeug.test import TestResponse
 
+from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
 from lifecycle.exchange.imports.columns import targets
 from lifecycle.governance.cards.subjects import get_subject
+from lifecycle.governance.fields.values import clean_text
 from lifecycle.records.evidence.models import Event
-from lifecycle.work.client_requests.models import RequestReview, RequestSubmission
+from lifecycle.records.outbox.sealed import sealed_token
+from lifecycle.work.client_requests.models import ClientLink, RequestReview, RequestSubmission
 from tests.factories.browsing import Caller
 from tests.factories.cards import KnownCard, a_card, card_row, gate, make_account, moved, rows
 from tests.factories.clients import Client, a_contact, request_of
 from tests.factories.consequences import follow_through, notices
-from tests.factories.forms import publish_form
+from tests.factories.forms import FORM, publish_form
 from tests.factories.people import Person, make_user
 from tests.mail import received, text_of
 
@@ -100,6 +105,26 @@ def cleo(app: Flask, card: KnownCard) -> Filler:
     client = Filler.of(app, card, "survey")
     client.open()
     return client
+
+
+def colleague(app: Flask, card: KnownCard, cleo: Filler, page: str) -> Filler:
+    """Somebody to whom one page was passed."""
+    assert cleo.pass_on(page, "Tim").status_code == 303
+    with app.app_context():
+        links = sa.select(ClientLink.id).where(ClientLink.pages.is_not(None))
+        link = db.session.scalars(links.order_by(ClientLink.created_at.desc()).limit(1)).one()
+        return Filler(app, f"/c/{sealed_token(f'client_links/{link}')}")
+
+
+def sign(app: Flask, cleo: Filler, sink: Any) -> TestResponse:
+    """Look it over, ask for a code, read it in the mail, and sign."""
+    cleo._post("codes", cleo.review().text, {"from": "review"})
+    follow_through(app)
+    code = re.search(r"^(\d{6})$", text_of(received(sink)[-1]), flags=re.MULTILINE)
+    seen = re.search(r'name="seen_content" value="([0-9a-f]{64})"', cleo.review().text)
+    assert code
+    assert seen
+    return cleo.submit(code=code[1], seen_content=seen[1])
 
 
 def goes_to(answer: TestResponse) -> str:
@@ -193,7 +218,7 @@ def test_typing_is_saved_in_one_small_request_that_says_what_is_asked_now(
 ) -> None:
     cleo.save("trade", **{**TRADE, "ask-kinds": "wireless"})
     said = cleo.type("wireless", **{"ask-shared": "yes"}).get_json()
-    assert said["asked"] == ["masts", "shared", "owner", "permitted"]
+    assert said["asked"] == ["masts", "shared", "owner", "permitted", "story", "plan"]
     assert said["errors"] == {}
     said = cleo.type("wireless", **{"ask-masts": "0"}).get_json()
     assert said["errors"] == {"masts": "Masts must be at least 1."}
@@ -249,14 +274,117 @@ def test_a_colleague_sees_the_page_that_was_passed_on_and_nothing_else(
     assert answers(app, card)["plans"][0]["name"] == "Home"
     for act, fields in (
         ("answers", {"signer": "Tim", "agrees": "1", "seen": request_of(app, card, "survey")["shown_hash"]}),
+        ("answers", {}),
+        ("answers", {"act": "draft", "ask-company": "Evil Ltd", "ask-lists": "x"}),
         ("refusals", {"reason": "No"}),
     ):
-        assert tim._post(act, tim.page("trade").text, fields).status_code == 409
+        refused = tim._post(act, tim.page("trade").text, fields)
+        assert refused.status_code == 409
+        assert "Blue" not in refused.text
+        assert "This is true." not in refused.text
+    assert answers(app, card)["company"] == "Nordwind"
+    # A new link opens no more than the old one did.
+    assert tim._post("renewals", tim.page("trade").text, {}).status_code == 200
+    follow_through(app)
+    again = re.search(r"/c/[\w-]+", text_of(received(smtp_sink)[-1]))
+    assert again
+    tim = Filler(app, again[0])
+    assert tim.page("trade").status_code == 200
+    assert (tim.page("you").status_code, tim.review().status_code) == (404, 404)
+    with time_machine.travel(now() + timedelta(days=200)):
+        tim._post("renewals", tim.look().text, {})
+        follow_through(app)
+        late = re.search(r"/c/[\w-]+", text_of(received(smtp_sink)[-1]))
+        assert late
+        assert late[0] != tim.path
+        assert Filler(app, late[0]).page("you").status_code == 404
     assert request_of(app, card, "survey")["status"] == "in_progress"
     cleo.submit()
     done = tim.look().text
     assert "The whole was sent." in done
     assert "Am Kai 1" not in done
+
+
+def test_a_colleague_reads_that_it_was_declined(app: Flask, card: KnownCard, cleo: Filler) -> None:
+    tim = colleague(app, card, cleo, "trade")
+    cleo._post("refusals", cleo.look().text, {"reason": "Not now"})
+    assert "The whole was sent" not in tim.look().text
+    assert "Nothing is left to do here." in tim.look().text
+
+
+def test_a_whole_form_is_saved_page_by_page_and_in_no_other_way(
+    app: Flask, card: KnownCard, cleo: Filler
+) -> None:
+    cleo.save("you", **YOU)
+    refused = cleo._post("answers", cleo.page("trade").text, {"act": "draft", "ask-lists": "x"})
+    assert refused.status_code == 409
+    assert "lists" not in answers(app, card)
+
+
+def test_a_colleague_takes_away_no_file_of_another_page(app: Flask, card: KnownCard, cleo: Filler) -> None:
+    cleo.save("trade", act="save", **TRADE, **{"ask-lists": (BytesIO(PDF), "prices.pdf")})
+    (kept,) = answers(app, card)["lists"]
+    cleo.save("trade", **{**TRADE, "ask-kinds": "wireless"})
+    tim = colleague(app, card, cleo, "wireless")
+    tim._post("pages/wireless", tim.page("wireless").text, {"act": f"drop-file:plan:{kept['id']}"})
+    assert cleo.browser.get(f"{cleo.path}/files/{kept['id']}").status_code == 200
+
+
+def test_as_many_files_as_a_form_takes_can_be_sent(app: Flask, card: KnownCard, cleo: Filler) -> None:
+    cleo.save("you", **YOU)
+    uploads = [(BytesIO(PDF + bytes([number])), f"prices-{number}.pdf") for number in range(21)]
+    files: Any = {"ask-lists": uploads}
+    cleo.save("trade", **TRADE, **files)
+    assert len(answers(app, card)["lists"]) == 21
+    assert cleo.submit().status_code == 303
+
+
+def test_what_was_typed_beside_a_refused_file_is_kept(app: Flask, card: KnownCard, cleo: Filler) -> None:
+    refused: Any = {"ask-lists": (BytesIO(b"MZ\x90\0"), "prices.exe")}
+    page = cleo.save("trade", **TRADE, **refused)
+    assert page.status_code == 422
+    assert "Saved, but please look at this" in page.text
+    assert 'value="Home"' in page.text
+    assert answers(app, card)["plans"][0]["name"] == "Home"
+
+
+@pytest.mark.parametrize("typed", ["Nord\0wind", "Nord\x08wind"])
+def test_letters_that_nobody_can_keep_are_left_out(
+    app: Flask, card: KnownCard, cleo: Filler, typed: str
+) -> None:
+    assert cleo.type("you", **{"ask-company": typed}).status_code == 200
+    assert answers(app, card)["company"].isprintable()
+    assert cleo.save("trade", **{**TRADE, "ask-plans-0-name": typed}).status_code in (303, 422)
+    assert cleo._post(
+        "pages/you/colleagues", cleo.page("you").text, {"name": typed, "email": f"a{typed}@y.example"}
+    ).status_code in (303, 422)
+
+
+def test_a_text_that_is_too_long_is_said_and_never_cut_in_silence(
+    app: Flask, card: KnownCard, cleo: Filler
+) -> None:
+    lines = "\r\n".join(["x" * 99] * 200)  # As a browser sends what it counts as 19,999 characters.
+    cleo.save("wireless", **{"ask-masts": "3"})
+    cleo.save("trade", **{**TRADE, "ask-kinds": "wireless"})
+    assert cleo.save("wireless", **{"ask-masts": "3", "ask-story": lines}).status_code == 303
+    assert answers(app, card)["story"] == lines.replace("\r\n", "\n")
+    page = cleo.save("wireless", **{"ask-masts": "3", "ask-story": "x" * 20_001})
+    assert "20,000 characters; this has 20,001" in page.text
+
+
+def test_an_answer_typed_so_far_is_read_as_it_was_meant(
+    app: Flask, card: KnownCard, cleo: Filler, ana: Person
+) -> None:
+    cleo.save("trade", **{**TRADE, "ask-kinds": "wireless", "ask-plans-0-tags-sent": "1",
+                          "ask-plans-0-tags": "old"})  # fmt: skip
+    assert answers(app, card)["plans"][0]["tags"] == ["old"]
+    tim = colleague(app, card, cleo, "wireless")
+    opened = tim.page("wireless").text
+    cleo.save("wireless", **{"ask-masts": "3", "ask-shared": "no"})
+    staff = Caller(app, ana).get(f"/client-gates/{request_of(app, card, 'survey')['id']}").text
+    assert re.search(r"<dt>Shared masts</dt><dd>\s*<div class=\"pre\">No</div>", staff)
+    page = tim.save_from(opened, "wireless", **{"ask-masts": "3", "ask-shared": "yes"})
+    assert "“Shared masts” meanwhile: “No”" in unescape(page.text)
 
 
 def test_uploads_stand_with_their_question_and_can_be_taken_away(
@@ -313,6 +441,28 @@ def test_returned_with_comments_the_client_sees_what_to_mend_and_each_submission
     assert not gate(app, card, "last").blocked
     with app.app_context(), pytest.raises(DBAPIError, match="permission denied"), transaction():
         db.session.execute(sa.text("update request_submissions set answers = '{}'"))
+
+
+def test_a_signed_form_that_was_returned_is_mended_and_signed_again(
+    app: Flask, ana: Person, smtp_sink: Any
+) -> None:
+    publish_form(app, FORM + "sign: photo\n")
+    account = make_account(app, owner=ana, name="Südwind")
+    a_contact(app, account)
+    card = a_card(app, ana, account=account)
+    moved(app, card, "survey", ana)
+    follow_through(app)
+    cleo = Filler.of(app, card, "survey")
+    cleo.open()
+    cleo.save("you", **YOU)
+    cleo.save("trade", **TRADE)
+    assert sign(app, cleo, smtp_sink).status_code == 303
+    request = request_of(app, card, "survey")
+    Caller(app, ana).post(f"/client-gates/{request['id']}/returns", reason="", **{"comment-price": "Sure?"})
+    cleo.save("-mend", **{"ask-price": "77"})
+    assert sign(app, cleo, smtp_sink).status_code == 303
+    assert request_of(app, card, "survey")["status"] == "submitted"
+    assert card_row(app, card)["fields"]["price"] == "77.00"
 
 
 def test_what_was_submitted_is_there_as_pdf_for_both_sides(
@@ -384,4 +534,5 @@ def test_hostile_text_comes_back_inert(app: Flask, card: KnownCard, cleo: Filler
     for page in (cleo.page("you").text, cleo.page("trade").text, cleo.review().text):
         assert "<script>alert" not in page
         assert not text.startswith("{{") or "{{ 7*7 }}" in page
-    assert len(str(answers(app, card)["company"])) <= 20_000
+    assert len(answers(app, card)["company"]) == len(clean_text(text)), "what is too long is said, not cut"
+    assert cleo.submit().status_code == (422 if len(text) > 500 else 303)

@@ -15,7 +15,7 @@ def test_a_form_is_compiled_with_its_pages_conditions_and_scores() -> None:
     assert [page.key for page in form.pages] == ["you", "trade", "wireless"]
     assert [question.key for question in form.asks][:3] == ["company", "office", "price"]
     plans = next(question for question in form.asks if question.key == "plans")
-    assert [column.type for column in plans.columns] == ["text", "money", "choice"]
+    assert [column.type for column in plans.columns] == ["text", "money", "choice", "choices"]
     assert plans.most_rows == 3
     assert form.page_of["plans"] == "trade"
     # A question named like a field of the card takes its type, and saves to it.

@@ -96,7 +96,9 @@ def is_changed(subject: Subject, request: ClientRequest) -> bool:
     if hash_shown(shown_values(subject, fields)) != request.shown_hash:
         return True
     definition = subject.playbook.client_requests.get(request.key)
-    if definition is None or request.signed_at is None:
+    # What was returned to them is theirs to change: they sign anew.
+    stands = request.signed_at is not None and request.status in ("submitted", "accepted")
+    if definition is None or not stands:
         return False
     saved = {question.key: question.saves for question in definition.asks if question.saves}
     return any(
