@@ -175,14 +175,30 @@ def _fill_pages(page: Page, known: dict[str, tuple[Question, Any]]) -> None:
     page.locator(".client-pages a").first.click()
     for _ in range(MOST_STEPS):
         if page.url.endswith("/review"):
-            return
-        for key in page.locator("[data-question]:not([hidden])").evaluate_all(
-            "all => all.filter(it => !it.closest('[data-section][hidden]')).map(it => it.dataset.question)"
-        ):
-            _type_in(page, *known[key])
-        page.get_by_role("button", name="Save and continue", exact=True).last.click()
-        expect(page.locator(".error-summary")).to_have_count(0)
+            return expect(page.locator(".client-missing")).to_have_count(0)
+        _fill_page(page, known)
+        with page.expect_navigation():
+            page.get_by_role("button", name="Save and continue", exact=True).last.click()
     raise AssertionError(f"the form does not end: {page.url}")
+
+
+def _fill_page(page: Page, known: dict[str, tuple[Question, Any]]) -> None:
+    """Answer all a page asks, and what it asks then; saved in between, for the page opens more by itself."""
+    typed: set[str] = set()
+    while opened := [key for key in _asked_on(page) if key not in typed]:
+        for key in opened:
+            _type_in(page, *known[key])
+        typed.update(opened)
+        with page.expect_navigation():
+            page.get_by_role("button", name="Save", exact=True).last.click()
+        expect(page.locator(".error-summary")).to_have_count(0)
+
+
+def _asked_on(page: Page) -> list[str]:
+    keys: list[str] = page.locator("[data-question]:not([hidden])").evaluate_all(
+        "all => all.filter(it => !it.closest('[data-section][hidden]')).map(it => it.dataset.question)"
+    )
+    return keys
 
 
 def _fill_parts(page: Page, question: Question, value: Any) -> None:
