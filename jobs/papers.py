@@ -34,9 +34,9 @@ def make_due() -> int:
     return made
 
 
-def sweep() -> int:
-    """Queue the making of papers when any is missing; return how many are."""
-    missing = len(requests_without_paper())
-    if missing:
+def sweep() -> bool:
+    """Queue the making of papers when any is missing; say whether one is."""
+    is_any = bool(requests_without_paper(1))
+    if is_any:
         enqueue(BULK, MAKE_DUE)
-    return missing
+    return is_any

@@ -20,6 +20,7 @@ from lifecycle.records.mailer import mail
 from lifecycle.schema import METADATA
 from lifecycle.web import (
     access,
+    addresses,
     assets,
     errors,
     faces,
@@ -60,7 +61,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     babel.init_app(app, timezone_selector=localization.time_zone, locale_selector=localization.locale)
 
     requests.init_app(app)
-    for part in (security, access, errors, assets, faces, formatting, navigation):
+    for part in (addresses, security, access, errors, assets, faces, formatting, navigation):
         part.init_app(app)
     register_blueprints(app, settings)
     if count := settings.trusted_proxies:

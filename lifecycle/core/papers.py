@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,3 +28,8 @@ def render_paper(name: str, data: Mapping[str, Any]) -> bytes:
 @cache
 def _source(name: str) -> bytes:
     return (_FOLDER / f"{name}.typ").read_bytes()
+
+
+def moment_on_paper(at: datetime) -> str:
+    """Return a time as papers have it, to the second: they are read years later, anywhere."""
+    return f"{at:%-d %B %Y, %H:%M:%S} UTC"

@@ -8,6 +8,7 @@ certificate of an authority to say.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -128,8 +129,9 @@ def _for_signing() -> x509.KeyUsage:
 def _write_once(file: Path, content: bytes) -> None:
     """Write a file that only its owner reads, whole or not at all; the first of two writers wins."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    half = file.with_name(f".{file.name}.{os.getpid()}")
-    with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+    # Of a name that nobody has: not even a process with our number that was killed while it wrote.
+    handle, half = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    with os.fdopen(handle, "wb") as stream:
         stream.write(content)
         os.fsync(stream.fileno())
     try:
@@ -137,7 +139,7 @@ def _write_once(file: Path, content: bytes) -> None:
     except FileExistsError:
         pass
     finally:
-        half.unlink()
+        os.unlink(half)  # noqa: PTH108 - a name, as mkstemp gives it
 
 
 def _apart(work: Callable[[], Returned]) -> Returned:

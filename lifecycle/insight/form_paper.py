@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
-from lifecycle.core.db import db
 from lifecycle.core.errors import NotFound
-from lifecycle.core.papers import render_paper
+from lifecycle.core.papers import moment_on_paper, render_paper
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.fields.values import show_answer, show_value
-from lifecycle.governance.requests.form import AskedPage, AskedQuestion, read_form
-from lifecycle.work.client_requests.models import ClientRequest, RequestSubmission
+from lifecycle.governance.requests.form import AskedQuestion, read_form
+from lifecycle.work.client_requests.models import ClientRequest
+from lifecycle.work.client_requests.queries import find_submission
+from lifecycle.work.client_requests.subject import hash_content
 
 
 def paper_of_submission(request: ClientRequest, number: int | None = None) -> tuple[str, bytes]:
@@ -24,23 +20,20 @@ def paper_of_submission(request: ClientRequest, number: int | None = None) -> tu
     Raises:
         NotFound: there is none, or the playbook no longer has the form.
     """
-    query = sa.select(RequestSubmission).where(RequestSubmission.request_id == request.id)
-    if number is not None:
-        query = query.where(RequestSubmission.number == number)
-    submission = db.session.scalar(query.order_by(RequestSubmission.number.desc()).limit(1))
+    submission = find_submission(request.id, number)
     subject = get_subject(request.card_id)
     definition = subject.playbook.client_requests.get(request.key)
     if submission is None or definition is None or not definition.pages:
         raise NotFound("There is no such submission.")
     form = read_form(definition, subject, submission.answers)
     proof = submission.proof
-    digest = hash_submission(submission)
+    digest = hash_content(submission.answers)
     paper = {
         "lang": "en",
         "vendor": subject.playbook.name,
         "account": subject.account.name,
         "title": request.name,
-        "lead": f"Submission {submission.number}, {_moment(submission.created_at)}",
+        "lead": f"Submission {submission.number}, {moment_on_paper(submission.created_at)}",
         "footer": f"{request.name}, submission {submission.number}, SHA-256 {digest}",
         "words": {"shown": "What we showed", "proof": "Who submitted it"},
         "shown": [[item["name"], item["value"]] for item in proof.get("shown", []) if item.get("value")],
@@ -54,23 +47,13 @@ def paper_of_submission(request: ClientRequest, number: int | None = None) -> tu
         "proof": [
             ["Name", ", ".join(part for part in (proof.get("name"), proof.get("position")) if part)],
             ["As contact", f"{proof['contact']['name']}, {proof['contact']['email']}"],
-            ["When", _moment(submission.created_at)],
+            ["When", moment_on_paper(submission.created_at)],
             ["From", proof.get("address", "")],
             ["Agreed to", proof.get("consent", "")],
             ["SHA-256 of the answers", digest],
         ],
     }
     return f"{request.key}-{submission.number}.pdf", render_paper("form", paper)
-
-
-def hash_submission(submission: RequestSubmission) -> str:
-    """Return the SHA-256 of the answers: UTF-8 JSON without white space, keys in order."""
-    text = json.dumps(submission.answers, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _answers(page: AskedPage) -> list[dict[str, Any]]:
-    return [_answer(each) for each in page.asked if each.value is not None]
 
 
 def _answer(asked: AskedQuestion) -> dict[str, Any]:
@@ -84,7 +67,3 @@ def _answer(asked: AskedQuestion) -> dict[str, Any]:
             [show_value(column, row.get(column.key)) for column in question.columns] for row in asked.value
         ],
     }
-
-
-def _moment(at: datetime) -> str:
-    return f"{at:%-d %B %Y, %H:%M} UTC"

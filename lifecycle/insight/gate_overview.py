@@ -65,6 +65,12 @@ def gates_of(playbook: PlaybookDef) -> list[tuple[str, str]]:
 def read_gate_overview(playbook: PlaybookDef, at: datetime, page: int = 1) -> GateOverview:
     """Return the customers who have come to a gate, those with the earliest open one first. Two queries."""
     gates = gates_of(playbook)
+    of_gates = (
+        ClientRequest.key.in_([key for key, _ in gates]),
+        Card.withdrawn_at.is_(None),
+        Card.archived_at.is_(None),
+        Pipeline.playbook_key == playbook.key,
+    )
     mine = (
         sa.select(
             Card.journey_id,
@@ -76,15 +82,13 @@ def read_gate_overview(playbook: PlaybookDef, at: datetime, page: int = 1) -> Ga
         )
         .join(Card, Card.id == ClientRequest.card_id)
         .join(Pipeline, Pipeline.id == Card.pipeline_id)
-        .where(
-            ClientRequest.key.in_([key for key, _ in gates]),
-            Card.withdrawn_at.is_(None),
-            Pipeline.playbook_key == playbook.key,
-        )
+        .where(*of_gates)
         .group_by(Card.journey_id)
     )
     chosen = (
-        mine.order_by(sa.literal_column("next_due").nulls_last(), sa.literal_column("latest").desc())
+        mine.order_by(
+            sa.literal_column("next_due").nulls_last(), sa.literal_column("latest").desc(), Card.journey_id
+        )
         .limit(PAGE)
         .offset((page - 1) * PAGE)
         .cte("chosen")
@@ -99,9 +103,10 @@ def read_gate_overview(playbook: PlaybookDef, at: datetime, page: int = 1) -> Ga
             chosen.c.in_all,
         )
         .join(Card, Card.id == ClientRequest.card_id)
+        .join(Pipeline, Pipeline.id == Card.pipeline_id)
         .join(Account, Account.id == Card.account_id)
         .join(chosen, chosen.c.journey_id == Card.journey_id)
-        .where(ClientRequest.key.in_([key for key, _ in gates]))
+        .where(*of_gates)
         .order_by(
             chosen.c.next_due.nulls_last(), chosen.c.latest.desc(), Card.journey_id, ClientRequest.created_at
         )

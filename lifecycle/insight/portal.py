@@ -14,7 +14,7 @@ from lifecycle.core.db import db
 from lifecycle.governance.cards.subjects import stage_of
 from lifecycle.governance.language.model import PlaybookDef
 from lifecycle.governance.playbooks.library import of_revision
-from lifecycle.governance.requests.portal import may_answer, may_see
+from lifecycle.governance.requests.portal import may_answer, may_see, of_home
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card
 from lifecycle.records.outbox.models import OutboxMessage
@@ -106,14 +106,7 @@ def _requests(account_id: uuid.UUID) -> list[ClientRequest]:
         db.session.scalars(
             sa.select(ClientRequest)
             .join(Card, Card.id == ClientRequest.card_id)
-            .where(
-                Card.account_id == account_id,
-                Card.withdrawn_at.is_(None),
-                sa.or_(
-                    sa.and_(ClientRequest.closed_at.is_(None), Card.archived_at.is_(None)),
-                    ClientRequest.status == "accepted",
-                ),
-            )
+            .where(*of_home(account_id))
             .order_by(ClientRequest.due_at, ClientRequest.id)
             .limit(500)
         )

@@ -3,10 +3,35 @@
 from __future__ import annotations
 
 import unicodedata
+import uuid
 from urllib.parse import urlsplit
 
+from flask import Flask
+from werkzeug.routing import IntegerConverter, Map
+
+_HIGHEST_ID = 2**63 - 1
 _LAST_PAGE = 10_000
 _LONGEST_TEXT = 200
+
+
+class _RowNumber(IntegerConverter):
+    """A number that the database can hold; a higher one is no address."""
+
+    def __init__(self, map: Map, max: int = _HIGHEST_ID) -> None:  # noqa: A002 - their names
+        super().__init__(map, max=max)
+
+
+def init_app(app: Flask) -> None:
+    """Let `<int:…>` in the addresses of `app` stand for numbers of rows."""
+    app.url_map.converters["int"] = _RowNumber
+
+
+def uuid_of(text: str | None) -> uuid.UUID | None:
+    """Return the id that somebody sends us; None for anything that is none."""
+    try:
+        return uuid.UUID(text) if text else None
+    except ValueError:
+        return None
 
 
 def own_path(address: str | None, otherwise: str = "/") -> str:

@@ -13,9 +13,13 @@ from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 
-from lifecycle.core.db import transaction
+from lifecycle.core.db import db, transaction
 from lifecycle.governance.cards.change import changing_card
+from lifecycle.governance.requests.ask import make_link
 from lifecycle.governance.requests.decide import return_submission
+from lifecycle.records.accounts.models import Contact
+from lifecycle.records.outbox.sealed import sealed_token
+from lifecycle.work.client_requests.models import ClientRequest
 from tests.factories.cards import KnownCard, a_card, make_account, moved
 from tests.factories.clients import a_contact, request_of
 from tests.factories.consequences import follow_through, link_of
@@ -112,6 +116,29 @@ def test_what_is_typed_is_saved_and_another_device_goes_on_with_it(
     permit.get_by_label("Yes").check()
     expect(permit.locator(".field-error")).to_have_count(0)
     assert request_of(app, card, "survey")["answers"]["masts"] == "12"
+
+
+def test_what_somebody_else_wrote_meanwhile_is_shown_and_then_replaced(
+    app: Flask, card: KnownCard, link: str, device: Any
+) -> None:
+    one = device()
+    begin(one, link)
+    with app.app_context(), transaction():
+        colleague = a_contact(app, card.account, "Tim", email="tim@client.example")
+        request = db.session.get_one(ClientRequest, request_of(app, card, "survey")["id"])
+        other = make_link(request, db.session.get_one(Contact, colleague))
+        theirs = f"/c/{sealed_token(f'client_links/{other.id}')}"
+    two = device()
+    for page, address in ((one, link), (two, theirs)):
+        page.goto(address)
+        page.get_by_role("link", name="You", exact=True).click()
+    two.get_by_label("Company").fill("Nordwind AG")
+    expect(two.locator("[data-saved]")).to_have_text(re.compile("^Saved"))
+    one.get_by_label("Company").fill("Nordwind GmbH")
+    expect(one.locator("[data-question=company] .field-error")).to_contain_text("Tim has answered")
+    one.get_by_role("button", name="Save", exact=True).click()
+    one.wait_for_load_state()
+    assert request_of(app, card, "survey")["answers"]["company"] == "Nordwind GmbH"
 
 
 @pytest.mark.parametrize("script", [True, False])

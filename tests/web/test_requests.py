@@ -106,3 +106,12 @@ def test_a_quiet_poll_of_an_open_board_is_not_in_the_log(
     caplog.clear()
     assert caller.get(f"/boards/{LAB}/changes", X_Board_Cursor=cursor).status_code == 204
     assert _records(caplog) == []
+
+
+@pytest.mark.parametrize(
+    "address", ["/imports/{}", "/client-gates/01a2217e-6627-756c-b653-f96203b7677f/submissions/{}.pdf"]
+)
+def test_a_number_that_no_row_can_have_is_no_address(app: Flask, address: str) -> None:
+    caller = Caller(app, make_user(app, role="admin"))
+    for number in (2**63, 10**20):
+        assert caller.get(address.format(number)).status_code == 404

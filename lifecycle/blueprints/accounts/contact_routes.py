@@ -144,8 +144,8 @@ def create_home(contact_id: uuid.UUID) -> Response:
     return go_to(url_for("accounts.show_contact", contact_id=contact_id))
 
 
-@accounts.post("/contacts/<uuid:contact_id>/homes/revoke")
-def revoke_home_links(contact_id: uuid.UUID) -> Response:
+@accounts.post("/contacts/<uuid:contact_id>/homes/revocations")
+def create_home_revocation(contact_id: uuid.UUID) -> Response:
     """Make every link to a contact's page useless."""
     with transaction():
         count = revoke_homes(contact_id, current_actor())

@@ -32,15 +32,9 @@ from lifecycle.governance.handoffs.answer import hand_over_again
 from lifecycle.governance.requests.decide import ask_client
 from lifecycle.records.files.store import keep_file
 from lifecycle.records.people.actor import Actor
+from lifecycle.web.addresses import uuid_of
 from lifecycle.web.inputs import typed_values
 from lifecycle.web.reader import reader_id, reader_zone
-
-
-def _uuid(text: str | None) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text) if text else None
-    except ValueError:
-        return None
 
 
 def _instant(local: datetime | None) -> datetime | None:
@@ -89,8 +83,8 @@ def create_details_change(card_id: uuid.UUID) -> ResponseReturnValue:
             title=form.title.data or "",
             value_amount=form.value.data,
             value_currency=form.currency.data,
-            contact_id=_uuid(form.contact.data),
-            owner_id=_uuid(form.owner.data) or subject.card.owner_id,
+            contact_id=uuid_of(form.contact.data),
+            owner_id=uuid_of(form.owner.data) or subject.card.owner_id,
         )
 
     seen = request.form.get("version", "")
@@ -108,7 +102,7 @@ def create_next_action(card_id: uuid.UUID) -> ResponseReturnValue:
         _checked(form)
         due = _instant(form.due.data)
         assert due is not None
-        assignee = _uuid(form.assignee.data) or subject.card.owner_id
+        assignee = uuid_of(form.assignee.data) or subject.card.owner_id
         set_next_action(subject, actor, text=form.text.data or "", due_at=due, assignee_id=assignee)
 
     return change(card_id, act)
@@ -133,7 +127,7 @@ def create_task(card_id: uuid.UUID) -> ResponseReturnValue:
             subject,
             actor,
             title=request.form.get("title", ""),
-            assignee_id=_uuid(request.form.get("assignee")) or reader_id(),
+            assignee_id=uuid_of(request.form.get("assignee")) or reader_id(),
             due_at=_instant(_local(request.form.get("due", ""))),
         )
 
@@ -240,7 +234,7 @@ def _minutes(form: MeetingForm) -> dict[str, Any]:
         "outcomes": form.outcomes.data or "",
         "our_attendees": form.our_attendees.data or "",
         "client_attendees": form.client_attendees.data or "",
-        "send_to": _uuid(form.send_to.data),
+        "send_to": uuid_of(form.send_to.data),
     }
 
 
@@ -295,7 +289,7 @@ def create_client_request(card_id: uuid.UUID) -> ResponseReturnValue:
             subject,
             actor,
             request.form.get("request", ""),
-            contact_id=_uuid(request.form.get("contact")),
+            contact_id=uuid_of(request.form.get("contact")),
             name=request.form.get("name", ""),
             email=request.form.get("email", ""),
         )

@@ -28,7 +28,7 @@ from lifecycle.records.outbox.states import STATE_WORDS
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import can, require
 from lifecycle.web.access import current_actor
-from lifecycle.web.addresses import page_number
+from lifecycle.web.addresses import page_number, uuid_of
 from lifecycle.web.htmx import go_to
 from lifecycle.web.reader import reader_id, reader_zone
 
@@ -160,12 +160,11 @@ def create_asking(request_id: uuid.UUID) -> ResponseReturnValue:
     new: list[uuid.UUID] = []
 
     def ask(subject: Subject, actor: Actor, _wanted: uuid.UUID) -> None:
-        contact = request.form.get("contact", "")
         made = decide.ask_client(
             subject,
             actor,
             asked.key,
-            contact_id=uuid.UUID(contact) if _is_uuid(contact) else None,
+            contact_id=uuid_of(request.form.get("contact")),
             name=request.form.get("name", ""),
             email=request.form.get("email", ""),
         )
@@ -215,11 +214,3 @@ def _instant(text: str) -> datetime:
     if local is None or not 1900 <= local.year <= 2200:
         raise Invalid("That is not a date and time.", {"due": "Give a date and time."})
     return local.replace(tzinfo=reader_zone()).astimezone(UTC)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        uuid.UUID(text)
-    except ValueError:
-        return False
-    return True

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from io import BytesIO
 from typing import Any
 
-from flask import Response, flash, jsonify, redirect, render_template, request, send_file, url_for
+from flask import Response, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.client_pages import client_pages
-from lifecycle.blueprints.client_pages.serving import answered, by_token, gone, keep_uploads, with_own
+from lifecycle.blueprints.client_pages.serving import (
+    answered,
+    by_token,
+    gone,
+    handed_over,
+    keep_uploads,
+    with_own,
+)
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid, NotFound, Refusal
 from lifecycle.extensions import limiter
@@ -146,9 +152,7 @@ def show_submission(token: str) -> ResponseReturnValue:
         name, pdf = paper_of_submission(opened.request)
     except NotFound as why:
         return gone(token, why)
-    return with_own(
-        send_file(BytesIO(pdf), mimetype="application/pdf", as_attachment=True, download_name=name)
-    )
+    return handed_over(name, pdf)
 
 
 def show_review_of(token: str, page: ClientPage, refusal: Refusal | None = None) -> Response:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import uuid
-from io import BytesIO
 
-from flask import redirect, render_template, send_file, url_for
+from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.client_pages import client_pages
-from lifecycle.blueprints.client_pages.serving import answered, by_token, gone, with_own
+from lifecycle.blueprints.client_pages.serving import answered, by_token, gone, handed_over
 from lifecycle.core.db import one_moment, transaction
 from lifecycle.core.errors import NotFound
 from lifecycle.extensions import limiter
-from lifecycle.governance.requests.portal import find_home, find_paper, link_for, open_home, renew_home
+from lifecycle.governance.requests.portal import (
+    find_home,
+    find_opened_home,
+    find_paper,
+    link_for,
+    open_home,
+    renew_home,
+)
 from lifecycle.insight.portal import read_home
 from lifecycle.records.files.store import read_file
 from lifecycle.web.access import public
@@ -54,7 +60,7 @@ def create_request_link(token: str, request_id: uuid.UUID) -> ResponseReturnValu
     """Go to a request, by a link of one's own."""
     try:
         with transaction():
-            _, contact = find_home(token)
+            _, contact = find_opened_home(token)
             key = link_for(contact, request_id)
     except NotFound as why:
         return gone(token, why, "portal")
@@ -67,16 +73,11 @@ def create_request_link(token: str, request_id: uuid.UUID) -> ResponseReturnValu
 def show_home_paper(token: str, request_id: uuid.UUID) -> ResponseReturnValue:
     """Give the signed paper of a request that the contact may see."""
     try:
-        link, contact = find_home(token)
-        if link.opened_at is None:
-            raise NotFound("There is no such paper.")  # noqa: TRY301 - the same answer as for any other
+        _, contact = find_opened_home(token)
         stored, content = read_file(find_paper(contact, request_id))
     except NotFound as why:
         return gone(token, why, "portal")
-    paper = send_file(
-        BytesIO(content), mimetype="application/pdf", as_attachment=True, download_name=stored.name
-    )
-    return with_own(paper)
+    return handed_over(stored.name, content)
 
 
 @client_pages.post("/p/<token>/renewals")

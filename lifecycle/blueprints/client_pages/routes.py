@@ -21,6 +21,7 @@ from lifecycle.blueprints.client_pages.serving import (
     by_token,
     came_from,
     gone,
+    handed_over,
     keep_uploads,
     with_own,
 )
@@ -141,14 +142,11 @@ def show_paper(token: str) -> ResponseReturnValue:
         opened = find_opened(token)
     except NotFound as why:
         return gone(token, why)
-    request = opened.request
-    if opened.link.pages is not None or request.opened_at is None or request.paper_id is None:
+    asked = opened.request
+    if opened.link.pages is not None or asked.opened_at is None or asked.paper_id is None:
         return gone(token, NotFound("There is no such paper."))
-    stored, content = read_file(request.paper_id)
-    paper = send_file(
-        BytesIO(content), mimetype="application/pdf", as_attachment=True, download_name=stored.name
-    )
-    return with_own(paper)
+    stored, content = read_file(asked.paper_id)
+    return handed_over(stored.name, content)
 
 
 def _keep_draft(held: Answering) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from io import BytesIO
 
-from flask import Response, current_app, make_response, render_template, request
+from flask import Response, current_app, make_response, render_template, request, send_file
 from werkzeug.datastructures import FileStorage
 
 from lifecycle.core.errors import Invalid, NotFound
@@ -64,3 +65,10 @@ def keep_uploads(held: Answering, uploads: Iterable[FileStorage], field: str) ->
         except Invalid as refusal:
             raise Invalid(refusal.sentence, {field: refusal.sentence}) from None
     return kept
+
+
+def handed_over(name: str, pdf: bytes) -> Response:
+    """Return a PDF for keeping."""
+    return with_own(
+        send_file(BytesIO(pdf), mimetype="application/pdf", as_attachment=True, download_name=name)
+    )

@@ -20,6 +20,7 @@ from lifecycle.insight.cards.page import read_facts
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import can, require
 from lifecycle.web.access import current_actor
+from lifecycle.web.addresses import uuid_of
 from lifecycle.web.htmx import go_to
 
 
@@ -39,7 +40,7 @@ def create_credentials(card_id: uuid.UUID) -> ResponseReturnValue:
         send_secret(
             subject,
             actor,
-            contact_id=_uuid(form.get("contact", "")),
+            contact_id=uuid_of(form.get("contact")),
             title=form.get("title", ""),
             text=form.get("text", ""),
         )
@@ -47,8 +48,8 @@ def create_credentials(card_id: uuid.UUID) -> ResponseReturnValue:
     return _change(card_id, act, "The link is on its way. Nobody can read them here any more.")
 
 
-@credentials.post("/cards/<uuid:card_id>/credentials/<uuid:secret_id>/revoke")
-def revoke_credentials(card_id: uuid.UUID, secret_id: uuid.UUID) -> ResponseReturnValue:
+@credentials.post("/cards/<uuid:card_id>/credentials/<uuid:secret_id>/revocations")
+def create_revocation(card_id: uuid.UUID, secret_id: uuid.UUID) -> ResponseReturnValue:
     """Take credentials back that nobody has seen."""
     return _change(card_id, lambda subject, actor: revoke_secret(subject, actor, secret_id), "Taken back.")
 
@@ -77,10 +78,3 @@ def _page(card_id: uuid.UUID, refusal: Refusal | None = None) -> str:
         now=now(),
         can_act=can(current_actor(), "client_requests.ask"),
     )
-
-
-def _uuid(text: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        return None

@@ -43,7 +43,7 @@ from lifecycle.work.client_requests.models import (
     ClientRequest,
     RequestSubmission,
 )
-from lifecycle.work.client_requests.queries import latest_submission
+from lifecycle.work.client_requests.queries import find_submission
 
 CHANNEL = "client link"
 MOST_FILES = 20
@@ -339,7 +339,7 @@ def _read(
 
 
 def _freeze(request: ClientRequest, scores: list[dict[str, Any]]) -> RequestSubmission:
-    before = latest_submission(request.id)
+    before = find_submission(request.id)
     frozen = RequestSubmission(
         request_id=request.id,
         number=before.number + 1 if before else 1,

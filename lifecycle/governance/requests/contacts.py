@@ -36,13 +36,21 @@ def settle_recipient(subject: Subject, right: str | None) -> Contact | None:
     name, email = (subject.value(key) for key in fields)
     if not email:
         return None
-    # Somebody known by this address already, however the card calls them.
-    known = next((c for c in _contacts(subject) if (c.email or "").lower() == str(email).lower()), None)
+    return known_or_new(subject, str(name or ""), str(email), channel="rule")
+
+
+def known_or_new(subject: Subject, name: str, email: str, *, channel: str = "page") -> Contact:
+    """Return the account's contact with that address, however they are called here, or write them down.
+
+    Needs the account held for writing.
+
+    Raises:
+        Invalid: no usable address.
+    """
+    known = next((each for each in _contacts(subject) if (each.email or "").lower() == email.lower()), None)
+    # A client or a field may name somebody of that company, and nothing else; the system writes them down.
     return known or create_contact(
-        subject.account.id,
-        {"name": str(name or email), "email": str(email)},
-        actor=SYSTEM,
-        channel="rule",
+        subject.account.id, {"name": name or email, "email": email}, actor=SYSTEM, channel=channel
     )
 
 

@@ -38,7 +38,7 @@ from lifecycle.records.accounts.contacts import create_contact
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.people.actor import Actor
 from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientLink, ClientRequest, RequestReview
-from lifecycle.work.client_requests.queries import latest_submission
+from lifecycle.work.client_requests.queries import find_submission
 
 PAGE = "page"
 
@@ -189,7 +189,7 @@ def _review(
     reason: str = "",
     comments: Mapping[str, str] | None = None,
 ) -> None:
-    submission = latest_submission(request.id)
+    submission = find_submission(request.id)
     # What was submitted before submissions were kept has none.
     if submission is not None:
         db.session.add(

@@ -21,11 +21,10 @@ from lifecycle.governance.language.model import Question
 from lifecycle.governance.messages.letters import due_in_words
 from lifecycle.governance.requests.answer import Answering, record_act, require_open
 from lifecycle.governance.requests.ask import get_definition, link_address, make_link
-from lifecycle.records.accounts.contacts import create_contact
+from lifecycle.governance.requests.contacts import known_or_new
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.files.models import StoredFile
 from lifecycle.records.outbox.letters import send_letter
-from lifecycle.records.people.actor import SYSTEM
 from lifecycle.records.people.models import User
 from lifecycle.work.client_requests.models import ClientLink, ClientRequest
 
@@ -208,19 +207,7 @@ def _colleague(held: Answering, name: str, email: str) -> Contact:
     if not address:
         sentence = "Give the email address of your colleague."
         raise Invalid(sentence, {"email": sentence})
-    known = db.session.scalar(
-        sa.select(Contact)
-        .where(
-            Contact.account_id == held.subject.account.id,
-            sa.func.lower(Contact.email) == address.lower(),
-            Contact.archived_at.is_(None),
-        )
-        .limit(1)
-    )
-    # A client may name somebody of their own company, and nothing else; the system writes them down.
-    return known or create_contact(
-        held.subject.account.id, {"name": name.strip() or address, "email": address}, actor=SYSTEM
-    )
+    return known_or_new(held.subject, clean_text(name), address)
 
 
 def _count_links(held: Answering) -> int:

@@ -153,16 +153,6 @@ class FormState:
         must = [each for each in self.asked if each.is_required or each.errors]
         return sum(each.is_done for each in must) / len(must) if must else 1.0
 
-    def page(self, key: str) -> AskedPage | None:
-        """Return a page that is asked, by its key."""
-        return next((page for page in self.asked_pages if page.page.key == key), None)
-
-    def after(self, key: str) -> AskedPage | None:
-        """Return the page that follows, or None."""
-        pages = self.asked_pages
-        places = [place for place, page in enumerate(pages) if page.page.key == key]
-        return pages[places[0] + 1] if places and places[0] + 1 < len(pages) else None
-
     def read(self, playbook: PlaybookDef) -> ReadAnswers:
         """Return what was answered, for keeping; errors also name what is missing."""
         read = ReadAnswers({}, {}, {})

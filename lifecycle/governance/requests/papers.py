@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask import current_app
 
 from lifecycle.core.db import db
-from lifecycle.core.papers import render_paper
+from lifecycle.core.papers import moment_on_paper, render_paper
 from lifecycle.core.signatures import own_certificate, sign_pdf
 from lifecycle.governance.cards.edit import record_card_event
 from lifecycle.governance.cards.subjects import lock_subject
@@ -91,17 +91,17 @@ def paper_of(subject: Subject, request: ClientRequest) -> dict[str, Any]:
         "signature": {
             "name": signature["name"],
             "position": proof["position"],
-            "at": _moment(at),
+            "at": moment_on_paper(at),
             "path": " ".join(_path(stroke) for stroke in signature["strokes"]),
         },
         "evidence": [
             ["Signed by", ", ".join(part for part in (signature["name"], proof["position"]) if part)],
             ["How", "Drawn by hand" if signature["strokes"] else "By typing the name"],
             ["As contact", f"{proof['contact']['name']}, {proof['contact']['email']}"],
-            ["When", _moment(at)],
+            ["When", moment_on_paper(at)],
             ["From the address", proof["address"]],
             ["With", proof["user_agent"]],
-            ["Second step", f"A code mailed to {code['sent_to']} at {_moment(sent_at)}"],
+            ["Second step", f"A code mailed to {code['sent_to']} at {moment_on_paper(sent_at)}"],
             ["Request", str(request.id)],
             ["SHA-256 of what was signed", proof["content_hash"]],
         ],
@@ -112,7 +112,3 @@ def paper_of(subject: Subject, request: ClientRequest) -> dict[str, Any]:
 def _path(stroke: list[list[int]]) -> str:
     points = "L".join(f"{x} {y}" for x, y in stroke)
     return f"M{points}" + ("l1 0" if len(stroke) == 1 else "")
-
-
-def _moment(at: datetime) -> str:
-    return f"{at:%-d %B %Y, %H:%M:%S} UTC"

@@ -14,7 +14,7 @@ from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.core.ids import new_id
 from lifecycle.core.tokens import hash_token
 from lifecycle.governance.requests.answer import GONE
-from lifecycle.governance.requests.ask import find_link, make_link
+from lifecycle.governance.requests.decide import working_link
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card
 from lifecycle.records.evidence.log import account_chain, record_event
@@ -29,7 +29,7 @@ _WHOLE: Final = "owner"
 """The right that sees what is asked of everybody at the company."""
 
 
-def send_home(contact_id: uuid.UUID, actor: Actor, note: str = "") -> PortalLink:
+def send_home(contact_id: uuid.UUID, actor: Actor) -> PortalLink:
     """Mail a contact the link to their home; an earlier one goes on working until it is revoked.
 
     Raises:
@@ -42,7 +42,7 @@ def send_home(contact_id: uuid.UUID, actor: Actor, note: str = "") -> PortalLink
     link = _make(contact, actor.user_id)
     send_letter(
         "portal",
-        {"account": account.name, "sender": actor.name, "note": note, "link": _address(link)},
+        {"account": account.name, "sender": actor.name, "link": _address(link)},
         to_address=contact.email,
         to_name=contact.name,
         contact_id=contact.id,
@@ -83,6 +83,18 @@ def list_homes(contact_id: uuid.UUID) -> list[PortalLink]:
             .limit(20)
         )
     )
+
+
+def find_opened_home(token: str) -> tuple[PortalLink, Contact]:
+    """Return what a token opens that a person has opened; `find_home` also one that nobody has yet.
+
+    Raises:
+        NotFound: it opens nothing, or nobody pressed its button.
+    """
+    link, contact = find_home(token)
+    if link.opened_at is None:
+        raise NotFound("There is nothing here.")
+    return link, contact
 
 
 def find_home(token: str) -> tuple[PortalLink, Contact]:
@@ -132,11 +144,10 @@ def link_for(contact: Contact, request_id: uuid.UUID) -> str:
     Raises:
         NotFound: the request is not one that this contact may answer.
     """
-    request = db.session.get(ClientRequest, request_id)
-    if request is None or not may_answer(contact, request) or _account_of(request) != contact.account_id:
+    request = _request_of(contact, request_id)
+    if request is None or not may_answer(contact, request):
         raise NotFound("There is no such request.")
-    link = find_link(request.id, contact.id) or make_link(request, contact)
-    return sealed_token(f"client_links/{link.id}")
+    return sealed_token(f"client_links/{working_link(request, contact).id}")
 
 
 def find_paper(contact: Contact, request_id: uuid.UUID) -> uuid.UUID:
@@ -145,13 +156,8 @@ def find_paper(contact: Contact, request_id: uuid.UUID) -> uuid.UUID:
     Raises:
         NotFound: there is none for them.
     """
-    request = db.session.get(ClientRequest, request_id)
-    if (
-        request is None
-        or request.paper_id is None
-        or not may_see(contact, request)
-        or _account_of(request) != contact.account_id
-    ):
+    request = _request_of(contact, request_id)
+    if request is None or request.paper_id is None or not may_see(contact, request):
         raise NotFound("There is no such paper.")
     return request.paper_id
 
@@ -203,8 +209,25 @@ def _contact(contact_id: uuid.UUID) -> tuple[Contact, Account]:
     return contact, db.session.get_one(Account, contact.account_id)
 
 
-def _account_of(request: ClientRequest) -> uuid.UUID | None:
-    return db.session.scalar(sa.select(Card.account_id).where(Card.id == request.card_id))
+def _request_of(contact: Contact, request_id: uuid.UUID) -> ClientRequest | None:
+    """Return a request that the home of a contact's company may show, whoever it is for."""
+    return db.session.scalar(
+        sa.select(ClientRequest)
+        .join(Card, Card.id == ClientRequest.card_id)
+        .where(ClientRequest.id == request_id, *of_home(contact.account_id))
+    )
+
+
+def of_home(account_id: uuid.UUID) -> tuple[sa.ColumnElement[bool], ...]:
+    """Return which requests, joined to their cards, stand on the homes of an account's contacts."""
+    return (
+        Card.account_id == account_id,
+        Card.withdrawn_at.is_(None),
+        sa.or_(
+            sa.and_(ClientRequest.closed_at.is_(None), Card.archived_at.is_(None)),
+            ClientRequest.status == "accepted",
+        ),
+    )
 
 
 def _record(kind: str, contact: Contact, actor: Actor, data: dict[str, Any]) -> None:

@@ -121,7 +121,7 @@ class Scope:
             return None
         length = (self.last or self.today) - self.first
         last = self.first - timedelta(days=1)
-        if length < timedelta() or last - length < _FIRST_DAY:
+        if length < timedelta() or length > last - _FIRST_DAY:
             return None
         return replace(self, first=last - length, last=last)
 

@@ -21,19 +21,22 @@ _BY_STAGE: Final = """, reaching as (
     select card_id, began_at, at, extract(epoch from at - began_at)::float as length
     from reaching where at is not null and not is_undated
 )"""
-# What an older revision kept there may be no day.
+# What an older revision kept there may be no day, as 2026-02-31 is none: then the day so many days after the
+# first of its month is written otherwise.
 _BY_DAY: Final = """, began as (
     select card_id, min(entered_at) as began_at from stays group by 1 having not bool_or(is_undated)
 ), said as (
     select b.card_id, b.began_at, {owner}.fields->>cast(:value_field as text) as day
     from began b join cards k on k.id = b.card_id join accounts a on a.id = k.account_id
 ), days as (
-    select card_id, began_at, case when day ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$' then day::date end as day
+    select card_id, began_at, day as said,
+           case when day ~ '^(?!0000)[0-9]{{4}}-(0[1-9]|1[0-2])-[0-9]{{2}}$'
+                then (left(day, 7) || '-01')::date + right(day, 2)::int - 1 end as day
     from said
 ), valued as (
     select card_id, began_at, day::timestamp at time zone :zone as at,
            greatest(day - (began_at at time zone :zone)::date, 0) * 86400.0::float as length
-    from days where day <= (:at at time zone :zone)::date
+    from days where day <= (:at at time zone :zone)::date and to_char(day, 'YYYY-MM-DD') = said
 )"""
 
 

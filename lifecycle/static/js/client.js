@@ -63,7 +63,6 @@ if (form) {
     const data = new FormData()
     for (const name of ['csrf_token', 'edition', 'page']) data.set(name, form.elements[name].value)
     for (const question of questions) {
-      if (question.dataset.seen) data.set(`seen-${question.dataset.question}`, question.dataset.seen)
       for (const control of question.querySelectorAll('[name]')) {
         if (['file', 'submit'].includes(control.type)) continue
         if (['checkbox', 'radio'].includes(control.type) && !control.checked) continue
@@ -82,7 +81,7 @@ if (form) {
       const sentences = Object.entries(found.errors).filter(([name]) => name.split('-')[0] === key).map(([, text]) => text)
       mark(question, sentences.join(' '))
       // They have read now what somebody else wrote there meanwhile; saved again, theirs counts.
-      if (found.conflicts.includes(key)) question.dataset.seen = found.edition
+      if (found.conflicts.includes(key)) see(question, key, found.edition)
     }
     status.textContent = status.dataset.words.replace('{time}', new Date().toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }))
   }
@@ -98,6 +97,12 @@ if (form) {
     line.className = 'field-error'
     line.textContent = text
     ;[...field.querySelectorAll(':scope > .field-label, :scope > .field-help')].at(-1).after(line)
+  }
+
+  // In the page, so that its own buttons send it too.
+  function see(question, key, edition) {
+    const seen = form.elements[`seen-${key}`] ?? question.appendChild(document.createElement('input'))
+    Object.assign(seen, { type: 'hidden', name: `seen-${key}`, value: edition })
   }
 
   function stop() {

@@ -43,11 +43,9 @@ def list_submissions(request_id: uuid.UUID) -> list[tuple[RequestSubmission, Req
     return [(submission, review) for submission, review in rows]
 
 
-def latest_submission(request_id: uuid.UUID) -> RequestSubmission | None:
-    """Return the latest submission of a request, or None."""
-    return db.session.scalar(
-        select(RequestSubmission)
-        .where(RequestSubmission.request_id == request_id)
-        .order_by(RequestSubmission.number.desc())
-        .limit(1)
-    )
+def find_submission(request_id: uuid.UUID, number: int | None = None) -> RequestSubmission | None:
+    """Return a submission of a request by its number, the latest without one; None if there is none."""
+    query = select(RequestSubmission).where(RequestSubmission.request_id == request_id)
+    if number is not None:
+        query = query.where(RequestSubmission.number == number)
+    return db.session.scalar(query.order_by(RequestSubmission.number.desc()).limit(1))

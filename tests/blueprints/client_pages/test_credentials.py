@@ -148,7 +148,7 @@ def test_taken_back_or_never_fetched_they_are_gone(
 ) -> None:
     (secret,) = rows(app, ClientSecret)
     staff = Caller(app, ana)
-    assert staff.post(f"/cards/{card.id}/credentials/{secret['id']}/revoke").status_code < 400
+    assert staff.post(f"/cards/{card.id}/credentials/{secret['id']}/revocations").status_code < 400
     assert tim.browser.get(tim.path).status_code == 404
     assert rows(app, ClientSecret)[0]["sealed"] is None
     contact = str(secret["contact_id"])

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Flask
 
+from lifecycle.core.clock import now
+from lifecycle.core.db import db, transaction
+from lifecycle.records.accounts.models import Account
+from lifecycle.records.cards.models import Card
 from tests.factories.browsing import Caller
 from tests.factories.cards import a_card, make_account, moved
 from tests.factories.clients import Client, a_contact, publish_gates
@@ -37,6 +42,13 @@ def test_e8_every_gate_of_every_customer_stands_in_one_overview(app: Flask, smtp
     assert "Accepted" in by_name["Nordwind"]
     assert "Sent" in by_name["Nordwind"]
     assert by_name["Südwind"].count("\u2013") == 1, "its order was not asked for yet"
+    for row, name in (({"withdrawn_at": now()}, "Südwind"), ({"archived_at": now()}, "Nordwind")):
+        with app.app_context(), transaction():
+            named = sa.select(Account.id).where(Account.name == name)
+            db.session.execute(sa.update(Card).where(Card.account_id.in_(named)).values(**row))
+        assert name not in caller.get("/client-gates/overview").text.partition("<table")[2]
+    with app.app_context(), transaction():
+        db.session.execute(sa.update(Card).values(withdrawn_at=None, archived_at=None))
     with statements(app) as sent:
         caller.get("/client-gates/overview")
     for _ in range(5):

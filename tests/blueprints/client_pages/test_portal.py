@@ -7,12 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from lifecycle.core.clock import now
+from lifecycle.core.db import db, transaction
+from lifecycle.records.cards.models import Card
 from lifecycle.work.client_requests.models import ClientLink, PortalLink
 from tests.factories.browsing import Caller
 from tests.factories.cards import KnownCard, a_card, make_account, moved, rows
@@ -131,6 +134,25 @@ def test_each_contact_sees_what_their_rights_are_for(
     assert seen == {"Olga Owner": True, "Tia Tech": False, "Sid Sign": True}
 
 
+def test_what_the_page_does_not_show_cannot_be_opened(
+    app: Flask, card: KnownCard, ana: Person, smtp_sink: Any
+) -> None:
+    home = home_of(app, smtp_sink)
+    request = request_of(app, card, "terms")
+    page = app.test_client().get(home.path).text
+    assert "Your terms" not in page
+    assert home.press(f"requests/{request['id']}/links").status_code == 404, "not opened yet"
+    home.press("openings")
+    for column in ("archived_at", "withdrawn_at"):
+        with app.app_context(), transaction():
+            db.session.execute(sa.update(Card).where(Card.id == card.id).values({column: now()}))
+        assert "Your terms" not in home.look()
+        assert home.press(f"requests/{request['id']}/links").status_code == 404, column
+        with app.app_context(), transaction():
+            db.session.execute(sa.update(Card).where(Card.id == card.id).values({column: None}))
+    assert home.press(f"requests/{request['id']}/links").status_code == 303
+
+
 def test_nothing_of_another_company_is_reachable(
     app: Flask, card: KnownCard, ana: Person, smtp_sink: Any
 ) -> None:
@@ -157,7 +179,7 @@ def test_revoked_expired_and_unknown_links_get_one_answer(
     with time_machine.travel(now() + timedelta(days=200)):
         assert gone.sub("", home.look()) == unknown
     contact = rows(app, PortalLink)[0]["contact_id"]
-    Caller(app, ana).post(f"/contacts/{contact}/homes/revoke")
+    Caller(app, ana).post(f"/contacts/{contact}/homes/revocations")
     answer = home.browser.get(home.path)
     assert answer.status_code == 404
     assert gone.sub("", answer.text) == unknown

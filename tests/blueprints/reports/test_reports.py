@@ -93,6 +93,8 @@ def test_p5_a_report_costs_the_same_number_of_statements(
         "from=0000-01-01",
         "from=9999-12-31&to=9999-12-31",
         "from=2026-05-01&to=2026-04-01",
+        "to=6050-12-31&from=2026-01-01",
+        "to=9000-12-31&from=1900-01-01",
         "owner=nobody",
         "source=%00%25_%27&country=%E2%80%AE",
         "segment=" + "x" * 9000,

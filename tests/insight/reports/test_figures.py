@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 import time_machine
 from flask import Flask
 
-from lifecycle.core.db import one_moment, transaction
+from lifecycle.core.db import db, one_moment, transaction
 from lifecycle.governance.cards.waiting import start_waiting, stop_waiting
 from lifecycle.governance.moves.outcome import Moved
 from lifecycle.governance.moves.undo import undo_move
@@ -22,6 +23,7 @@ from lifecycle.insight.reports.groups import Group, Month, read_groups, read_tre
 from lifecycle.insight.reports.scope import Scope, read_scope
 from lifecycle.insight.reports.tables import VISIT_COLUMNS, list_visits
 from lifecycle.insight.reports.velocity import STAYS, TIMES, Spread, Velocity, read_velocity
+from lifecycle.records.cards.models import Card
 from tests.factories.cards import KnownCard, a_card, change, fill, move, stage_of
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import LAB, publish_lab
@@ -299,6 +301,13 @@ def test_first_value_by_a_day_counts_whole_days_and_none_that_is_to_come(app: Fl
         days = ("2026-05-04", "2026-04-01", "2026-05-13", "")
         for card, day in zip(cards, days, strict=False):
             fill(app, card, manager, ready_on=day)
+        # An older revision may have kept a text there.
+        for text in ("2026-02-31", "2026-13-01", "0000-01-01", "2026-05-4"):
+            made = a_card(app, manager)
+            with app.app_context(), transaction():
+                db.session.execute(
+                    sa.update(Card).where(Card.id == made.id).values(fields={"ready_on": text})
+                )
         with app.app_context(), one_moment():
             scope = read_scope(LAB, {"from": "2026-04-01"}, ZONE)
             value = read_velocity(scope).value
