@@ -11,6 +11,7 @@ from lifecycle.records.cards import totals
 from lifecycle.records.evidence import models as evidence
 from lifecycle.records.files import models as files
 from lifecycle.records.inbox import models as inbox
+from lifecycle.records.legal import models as legal
 from lifecycle.records.outbox import models as outbox
 from lifecycle.records.people import models as people
 from lifecycle.records.playbooks import models as playbooks
@@ -27,6 +28,7 @@ ROOMS = (
     people,
     accounts,
     playbooks,
+    legal,
     cards,
     totals,
     evidence,

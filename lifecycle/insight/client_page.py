@@ -127,6 +127,19 @@ class ClientPage:
         shown = {item.get("file") for item in request.documents} | {item.get("id") for item in sent}
         return str(file_id) in shown
 
+    def opens_legal(self, key: str) -> bool:
+        """Say whether this link lets them read a legal document: a colleague those of their own pages."""
+        if self.opened.request.opened_at is None:
+            return False
+        return self.pages is None or any(question.legal == key for question in self.questions)
+
+    def legal_of(self, question: Question) -> dict[str, Any] | None:
+        """Return what the request shows of the legal document that a question is about, or None."""
+        if question.legal is None:
+            return None
+        documents = self.opened.request.documents
+        return next((item for item in documents if item.get("legal") == question.legal), None)
+
     @property
     def vendor(self) -> str:
         """Who asks: the playbook's name stands for the vendor."""

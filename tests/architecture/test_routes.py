@@ -44,6 +44,7 @@ PUBLIC = {
     "client_pages.show_secret_door": "a client's link is the key, and shows nothing by itself",
     "client_pages.create_secret_code": "a client's link is the key; the code goes to its contact only",
     "client_pages.create_secret_view": "a client's link is the key, with a code from the mail",
+    "client_pages.show_legal": "a client's link is the key, for the documents its request shows",
     "client_pages.show_file": "a client's link is the key, for the files of its own request only",
     "health.show_liveness": "asked by machines",
     "health.show_metrics": "asked by machines, which show a token or are on this one",
@@ -62,7 +63,7 @@ PUBLIC = {
 }
 METHODS = {"GET", "HEAD", "OPTIONS", "POST"}
 # Keys that playbooks give, which are words and no numbers.
-WORDS = {"slug", "stage", "checklist", "key", "filename", "token", "playbook", "name"}
+WORDS = {"slug", "stage", "checklist", "key", "filename", "token", "playbook", "name", "document", "version"}
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,13 @@ from flask.typing import ResponseReturnValue
 from lifecycle.blueprints.playbooks import playbooks
 from lifecycle.core.clock import now
 from lifecycle.core.errors import Invalid, NotFound
+from lifecycle.governance.gates.context import today_of
 from lifecycle.governance.playbooks.doctor import care_of, examine
-from lifecycle.governance.playbooks.library import get_current_revision, list_current_revisions
+from lifecycle.governance.playbooks.library import current, get_current_revision, list_current_revisions
 from lifecycle.governance.playbooks.migration import BATCH, Migrated, list_migrations, migrate_cards
 from lifecycle.governance.playbooks.reference import reference_of
+from lifecycle.governance.requests.legal import read_legal
+from lifecycle.records.legal.texts import find_legal_text
 from lifecycle.records.people.permissions import can, require
 from lifecycle.web.access import current_actor
 from lifecycle.web.htmx import go_to
@@ -47,6 +50,22 @@ def show_playbook(key: str) -> ResponseReturnValue:
         stages=stages,
         migrations=list_migrations(key, most_gates=most_gates),
         can_migrate=can(current_actor(), "playbooks.publish"),
+        today=today_of(revision.playbook, now()),
+    )
+
+
+@playbooks.get("/playbooks/<string:key>/legal/<string:document>/<string:version>")
+def show_legal(key: str, document: str, version: str) -> ResponseReturnValue:
+    """Show one version of a legal document; `?since=` marks what changed since an earlier one."""
+    require(current_actor(), "playbooks.read")
+    text = find_legal_text(key, document, version)
+    if text is None:
+        raise NotFound("There is no such version of a legal document.")
+    return render_template(
+        "playbooks/legal.html",
+        playbook=current(key),
+        legal=read_legal(text, request.args.get("since")),
+        address=request.path,
     )
 
 

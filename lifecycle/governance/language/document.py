@@ -87,6 +87,10 @@ Key = Annotated[str, AfterValidator(_as_key)]
 PlaybookKey = Annotated[str, AfterValidator(_as_playbook_key)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)]
+LegalWords = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100_000)]
+VersionLabel = Annotated[
+    str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")
+]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Condition = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 Ordered = Annotated[
@@ -192,6 +196,7 @@ class FormQuestionDocument(QuestionDocument):
     valid_when: Condition | None = None
     valid_says: Text = ""
     prefill: Words | None = None
+    legal: Key | None = None
     columns: Ordered[QuestionDocument] = {}
     rows: Annotated[int, Field(ge=1, le=500)] = 50
 
@@ -499,6 +504,21 @@ class SignDocument(Written):
     paper: Key | None = None
 
 
+class LegalVersionDocument(Written):
+    """One version of a legal document: its name, its first day in force, and every word of it."""
+
+    version: VersionLabel
+    since: date
+    text: LegalWords
+
+
+class LegalDocument(Written):
+    """The file of a legal document that clients accept, with every version of it."""
+
+    name: Name
+    versions: Annotated[list[LegalVersionDocument], Field(min_length=1, max_length=200)]
+
+
 class ClientRequestDocument(Written):
     """The file of a request to a client: what they see, and what they are asked to do."""
 
@@ -507,6 +527,7 @@ class ClientRequestDocument(Written):
     intro: Text = ""
     shows: Several[Key] = []
     documents: Several[Key] = []
+    legal: Several[Key] = []
     asks: Ordered[QuestionDocument] = {}
     pages: Ordered[FormPageDocument] = {}
     scores: Ordered[ScoreDocument] = {}
@@ -595,4 +616,5 @@ class Content(Written):
     pipelines: Ordered[PipelineDocument]
     messages: dict[Key, MessageDocument] = {}
     client_requests: dict[Key, ClientRequestDocument] = {}
+    legal: dict[Key, LegalDocument] = {}
     rules: Ordered[RuleDocument] = {}

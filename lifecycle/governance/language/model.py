@@ -6,6 +6,7 @@ stable across revisions, names are what people read. Texts are plain text, never
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -107,11 +108,12 @@ class Question:
     """What a move or a request to the client asks, kept in field `saves` of the card too if set.
 
     The rest belongs to the questions of forms: one is asked only if `when` holds, and must be answered if
-    `required`, or if `required_when` holds; an answer for which `valid_when` does not hold is kept, but the
-    form is not sent with it, for the reason `valid_says`; `prefill` names what it is filled with at first. A
-    `table` has simple questions as `columns` and at most `most_rows` rows. How a value is kept: an `address`
-    as a dictionary of ADDRESS_PARTS, a `table` as a list of dictionaries by column, a `file` as a list of
-    {"id", "name"}, every other type as in `FieldDef`.
+    `required`, or if `required_when` holds; an answer for which `valid_when` does not hold is kept, but
+    the form is not sent with it, for the reason `valid_says`; `prefill` names what it is filled with at
+    first, `legal` the legal document it is about. A `table` has simple questions as `columns` and at most
+    `most_rows` rows. How a value is kept: an `address` as a dictionary of ADDRESS_PARTS, a `table` as a
+    list of dictionaries by column, a `file` as a list of {"id", "name"}, every other type as in
+    `FieldDef`.
     """
 
     key: str
@@ -128,6 +130,7 @@ class Question:
     valid_when: Expression | None = None
     valid_says: str = ""
     prefill: str | None = None
+    legal: str | None = None
     columns: tuple[Question, ...] = ()
     most_rows: int = 0
 
@@ -326,10 +329,38 @@ class SignDef:
 
 
 @dataclass(frozen=True)
+class LegalVersionDef:
+    """One version of a legal document: `since` is its first day in force, `text` every word of it."""
+
+    version: str
+    since: date
+    text: str
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of the text in UTF-8."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class LegalDef:
+    """A legal document that clients accept (W12); its versions by their first day in force."""
+
+    key: str
+    name: str
+    versions: tuple[LegalVersionDef, ...]
+
+    def in_force(self, day: date) -> LegalVersionDef | None:
+        """Return the version in force on a day, or None before the first."""
+        return next((each for each in reversed(self.versions) if each.since <= day), None)
+
+
+@dataclass(frozen=True)
 class ClientRequestDef:
     """A request to a client: what they are shown, asked and may attach, and the mail that brings it.
 
-    `shows` are fields and `documents` evidences of the card; what was shown is kept with the answer.
+    `shows` are fields and `documents` evidences of the card, `legal` legal documents of the playbook; what
+    was shown is kept with the answer.
     `attach` is the evidence that uploads count as, None when nothing can be sent along.
 
     A request with `pages` is a form (E19): `asks` are then the questions of all its pages.
@@ -342,6 +373,7 @@ class ClientRequestDef:
     intro: str = ""
     shows: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
+    legal: tuple[str, ...] = ()
     asks: tuple[Question, ...] = ()
     attach: str | None = None
     must_attach: bool = False
@@ -618,6 +650,7 @@ class PlaybookDef:
     messages: Mapping[str, MessageDef]
     pipelines: tuple[PipelineDef, ...]
     client_requests: Mapping[str, ClientRequestDef] = field(default_factory=dict)
+    legal: Mapping[str, LegalDef] = field(default_factory=dict)
     rules: tuple[RuleDef, ...] = ()
     handoff_reminders: ReminderSeries = ReminderSeries()
     meeting_reminders: ReminderSeries = ReminderSeries()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lifecycle.governance.language.errors import Path, path_in_words, shown
+from lifecycle.governance.playbooks.load import FOLDERS
 
 _NOTHING: Final = object()
 
@@ -93,8 +94,8 @@ def _place(path: Path) -> str:
     """Return a path of the content as its author would say it: the file's name, then the place in it."""
     if path[:1] == ("pipelines",) and len(path) > 1:
         head, rest = str(path[1]), path[2:]
-    elif path[:1] == ("messages",) and len(path) > 1:
-        head, rest = f"messages/{path[1]}", path[2:]
+    elif len(path) > 1 and path[0] in FOLDERS:
+        head, rest = f"{path[0]}/{path[1]}", path[2:]
     else:
         head, rest = "playbook", path[1:]
     return f"{head}: {path_in_words(rest)}" if rest else head

@@ -49,6 +49,7 @@ from lifecycle.governance.playbooks.fields import (
     words_of,
 )
 from lifecycle.governance.playbooks.forms import FormCompiler, all_questions
+from lifecycle.governance.playbooks.legal import compile_legal
 from lifecycle.governance.playbooks.load import Loaded, Places
 from lifecycle.governance.playbooks.references import Findings, Names, roles_of
 from lifecycle.governance.playbooks.rules import compile_rules, rules_of_stages
@@ -132,6 +133,7 @@ def _compiled(content: Content, findings: Findings, types: CheckTypes) -> Playbo
         messages=messages,
         pipelines=pipelines,
         client_requests=requests,
+        legal={key: compile_legal(key, each, findings) for key, each in content.legal.items()},
         rules=rules,
         handoff_reminders=compile_series(main.reminders.handoffs, names, (*reminders, "handoffs")),
         meeting_reminders=compile_series(main.reminders.meetings, names, (*reminders, "meetings")),
@@ -174,6 +176,7 @@ def _names(
         "field": fields,
         "writable_field": [key for key, field in fields.items() if field.computed_by is None],
         "lane": main.lanes,
+        "legal_document": content.legal,
         "list": main.lists,
         "meeting": main.meetings,
         "message": content.messages,
@@ -288,6 +291,7 @@ def _client_request(
     for kind, part, named in (
         ("field", "shows", written.shows),
         ("evidence", "documents", written.documents),
+        ("legal_document", "legal", written.legal),
     ):
         for position, name in enumerate(named):
             names.expect(kind, name, (*path, part, position))
@@ -306,7 +310,7 @@ def _client_request(
         names.findings.note((*path, "pages"), sentence, "write 'answer: submit' and move 'asks' to a page")
     if written.sign is not None:
         _check_sign(written, names, path)
-    form = FormCompiler(questions, names, fields)
+    form = FormCompiler(questions, names, fields, written.legal)
     pages = form.pages(written.pages, (*path, "pages"))
     return ClientRequestDef(
         key=key,
@@ -316,6 +320,7 @@ def _client_request(
         intro=written.intro,
         shows=tuple(written.shows),
         documents=tuple(written.documents),
+        legal=tuple(written.legal),
         asks=all_questions(pages) or questions.compiled(written.asks, (*path, "asks")),
         attach=attach.evidence if attach else None,
         must_attach=attach.required if attach else False,

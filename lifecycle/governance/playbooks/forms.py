@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -35,11 +35,15 @@ _LEAD: Final = "lead"
 
 @dataclass
 class FormCompiler:
-    """Compiles the pages of one form; what was asked so far is what a condition may ask about."""
+    """Compiles the pages of one form; what was asked so far is what a condition may ask about.
+
+    `legal` are the legal documents that its request shows: a question may be about one of them.
+    """
 
     questions: QuestionCompiler
     names: Names
     fields: Mapping[str, FieldDef]
+    legal: Sequence[str] = ()
     asked: dict[str, Declared] = field(default_factory=dict)
 
     def pages(self, written: Mapping[str, FormPageDocument], path: Path) -> tuple[FormPageDef, ...]:
@@ -80,6 +84,7 @@ class FormCompiler:
             when=self._condition(written.when, (*path, "when")),
             required_when=self._condition(written.required_when, (*path, "required_when")),
             prefill=self._prefill(written.prefill, (*path, "prefill")),
+            legal=self._legal(written.legal, (*path, "legal")),
         )
         check_bounds(written, question.type, self.names.findings, path)
         self.asked[key] = kind_of(question)
@@ -141,6 +146,12 @@ class FormCompiler:
             self.names.findings.note(path, f"'{shown(place)}' cannot be filled in", nearest(place, known))
             return None
         return place
+
+    def _legal(self, key: str | None, path: Path) -> str | None:
+        if key is not None and key not in self.legal:
+            sentence = f"this request does not show the legal document '{shown(key)}'"
+            self.names.findings.note(path, sentence, "add it to 'legal:' of the request")
+        return key
 
     def _score(self, key: str, written: ScoreDocument, path: Path) -> ScoreDef:
         saves = self.fields.get(written.saves or "")

@@ -16,6 +16,7 @@ from lifecycle.governance.language.document import (
     PLAYBOOK_KEY,
     ClientRequestDocument,
     Content,
+    LegalDocument,
     MessageDocument,
     PipelineDocument,
     PlaybookDocument,
@@ -41,6 +42,7 @@ RULES_FILE: Final = "rules.yaml"
 FOLDERS: Final[dict[str, type[BaseModel]]] = {
     "messages": MessageDocument,
     "client_requests": ClientRequestDocument,
+    "legal": LegalDocument,
 }
 """What is written one thing a file, each named by its key, in a folder of its own."""
 
@@ -161,6 +163,7 @@ class _Loading:
             pipelines=pipelines,
             messages=self.files["messages"],
             client_requests=self.files["client_requests"],
+            legal=self.files["legal"],
             rules=self.rules,
         )
         return Loaded(content, self.places)

@@ -20,6 +20,7 @@ from lifecycle.core.errors import Invalid
 from lifecycle.governance.language.model import PipelineDef, PlaybookDef, StageDef
 from lifecycle.governance.playbooks.changes import Change, changes_between
 from lifecycle.governance.playbooks.compile import compile_document
+from lifecycle.governance.playbooks.legal import check_legal, keep_legal
 from lifecycle.governance.playbooks.load import canonical, digest, load
 from lifecycle.records.cards.models import Card
 from lifecycle.records.evidence.log import record_event
@@ -51,7 +52,8 @@ def publish(origin: Path | Mapping[str, str], actor: Actor, *, channel: str = "s
     Raises:
         NotPermitted: only administrators publish.
         BrokenPlaybook: with every mistake.
-        Invalid: a stage that holds cards would turn from open to closed, or back.
+        Invalid: a stage that holds cards would turn from open to closed, or back; or a legal document is not
+            what was published (`check_legal`).
     """
     require(actor, "playbooks.publish")
     loaded = load(origin)
@@ -62,6 +64,7 @@ def publish(origin: Path | Mapping[str, str], actor: Actor, *, channel: str = "s
     sha256 = digest(content)
     if before is not None and before.sha256 == sha256:
         return Published(playbook.key, before.number, before.id, changed=False)
+    keep_legal(playbook)
     _settle_identities(playbook)
     revision = _revision(playbook.key, sha256, content, actor)
     row.name, row.current_revision_id = playbook.name, revision.id
@@ -95,6 +98,7 @@ def preview(origin: Path | Mapping[str, str]) -> Published:
     sha256 = digest(content)
     if before is not None and before.sha256 == sha256:
         return Published(playbook.key, before.number, before.id, changed=False)
+    check_legal(playbook)
     for pipeline in playbook.pipelines:
         _refuse_change_of_kind(pipeline, _stage_rows(_pipeline_id(playbook.key, pipeline.key)))
     number = _next_number(playbook.key)

@@ -24,6 +24,7 @@ KINDS: Final[dict[str, str]] = {
     "evidence": "an evidence",
     "field": "a field",
     "lane": "a lane",
+    "legal_document": "a legal document",
     "list": "a list",
     "meeting": "a meeting",
     "message": "a message",

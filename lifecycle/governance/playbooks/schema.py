@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 from lifecycle.governance.gates.checks.registry import check_types
 from lifecycle.governance.language.document import (
     ClientRequestDocument,
+    LegalDocument,
     MessageDocument,
     PipelineDocument,
     PlaybookDocument,
@@ -18,18 +19,26 @@ from lifecycle.governance.language.document import (
 from lifecycle.governance.playbooks.checks import params_model
 from lifecycle.governance.rules.actions import action_kinds
 
-_FILES = (PlaybookDocument, PipelineDocument, RulesDocument, MessageDocument, ClientRequestDocument)
+_FILES = (
+    PlaybookDocument,
+    PipelineDocument,
+    RulesDocument,
+    MessageDocument,
+    ClientRequestDocument,
+    LegalDocument,
+)
 # What tells the files apart, in this order; what has none of these keys is a message.
 _TOLD_BY = (
     ("playbook", "PlaybookDocument"),
     ("pipeline", "PipelineDocument"),
     ("rules", "RulesDocument"),
     ("message", "ClientRequestDocument"),
+    ("versions", "LegalDocument"),
 )
 
 
 def playbook_schema() -> dict[str, Any]:
-    """Return the schema; a file is a playbook, a pipeline, the rules, a request to a client or a message."""
+    """Return the schema; a file is a playbook, a pipeline, the rules, a request, legal or a message."""
     _, schema = models_json_schema(
         [(model, "validation") for model in _FILES], ref_template="#/$defs/{model}"
     )

@@ -27,6 +27,7 @@ from lifecycle.governance.messages.letters import AboutRequest, message_values, 
 from lifecycle.governance.messages.template import fill_text
 from lifecycle.governance.requests.contacts import settle_recipient
 from lifecycle.governance.requests.form import first_answers
+from lifecycle.governance.requests.legal import legal_in_force
 from lifecycle.governance.sla.clock import calendar_of, due_after
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.files.models import StoredFile
@@ -190,7 +191,7 @@ def fix_what_is_shown(
         for key in definition.shows
     ]
     request.shown_hash = hash_shown(shown_values(subject, definition.shows))
-    request.documents = _documents(subject, definition)
+    request.documents = [*_documents(subject, definition), *legal_in_force(subject, definition)]
 
 
 def _documents(subject: Subject, definition: ClientRequestDef) -> list[dict[str, Any]]:

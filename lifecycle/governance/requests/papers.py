@@ -11,13 +11,16 @@ from flask import current_app
 
 from lifecycle.core.db import db
 from lifecycle.core.papers import moment_on_paper, render_paper
+from lifecycle.core.prose import blocks_of
 from lifecycle.core.signatures import own_certificate, sign_pdf
 from lifecycle.governance.cards.edit import record_card_event
 from lifecycle.governance.cards.subjects import lock_subject
 from lifecycle.governance.cards.summary import refresh_summary
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.requests.ask import describe, get_request
+from lifecycle.governance.requests.legal import texts_of
 from lifecycle.records.files.store import keep_file
+from lifecycle.records.legal.models import LegalText
 from lifecycle.records.people.actor import SYSTEM
 from lifecycle.work.attachments import record as attachments
 from lifecycle.work.client_requests.models import ClientRequest
@@ -73,7 +76,7 @@ def make_paper(card_id: uuid.UUID, request_id: uuid.UUID) -> bool:
 
 
 def paper_of(subject: Subject, request: ClientRequest) -> dict[str, Any]:
-    """Return what the paper says, from the proof and nothing else."""
+    """Return what the paper says: the proof and the legal texts it names, and nothing else."""
     proof = request.proof
     content, signature = proof["content"], proof["signature"]
     at, code = datetime.fromisoformat(proof["at"]), proof["code"]
@@ -105,7 +108,17 @@ def paper_of(subject: Subject, request: ClientRequest) -> dict[str, Any]:
             ["Request", str(request.id)],
             ["SHA-256 of what was signed", proof["content_hash"]],
         ],
+        "annexes": [_annex(text) for text in texts_of(subject.playbook.key, proof["documents"])],
         "footer": f"{content['request']}, SHA-256 {proof['content_hash']}",
+    }
+
+
+def _annex(text: LegalText) -> dict[str, Any]:
+    return {
+        "name": text.name,
+        "version": text.version,
+        "sha256": text.sha256,
+        "blocks": [[block.level, block.text] for block in blocks_of(text.text)],
     }
 
 

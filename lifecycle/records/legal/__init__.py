@@ -1,0 +1,1 @@
+"""Legal documents as they were published, version by version."""
