@@ -70,7 +70,10 @@ def compare(old: str, new: str) -> tuple[ChangedBlock, ...]:
 def _replaced(old: Sequence[Block], new: Sequence[Block]) -> Iterator[ChangedBlock]:
     """Yield what became of some blocks: each new one against the first old one that it is much like."""
     left = list(old)
+    lost = [block for block in old if not any(_is_alike(block, each) for each in new)]
     for block in new:
+        while left and left[0] in lost:
+            yield _marked("removed", left.pop(0))
         place = next((at for at, each in enumerate(left) if _is_alike(each, block)), None)
         if place is None:
             yield _marked("added", block)
@@ -87,25 +90,30 @@ def _marked(mark: Mark, block: Block) -> ChangedBlock:
 
 def _is_alike(old: Block, new: Block) -> bool:
     before, after = Counter(_words(old.text)), Counter(_words(new.text))
-    most = max(before.total(), after.total())
-    if old.level != new.level or most > _MOST_WORDS:
+    if old.level != new.level or max(before.total(), after.total()) > _MOST_WORDS:
         return False
-    return (before & after).total() >= _ALIKE * most
+    return 2 * (before & after).total() >= _ALIKE * (before.total() + after.total())
 
 
 def _compared(old: Block, new: Block) -> ChangedBlock:
     before, after = _words(old.text), _words(new.text)
     parts: list[tuple[Mark, str]] = []
+    removed = added = ""
     for kind, first, last, start, end in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
-        if kind == "equal":
-            parts.append(("same", "".join(after[start:end])))
+        old_words, new_words = "".join(before[first:last]), "".join(after[start:end])
+        # A blank between two changes belongs to both: three changed words are one change.
+        if kind != "equal" or (new_words.isspace() and (removed or added)):
+            removed, added = removed + old_words, added + new_words
             continue
-        sides: tuple[tuple[Mark, str], ...] = (
-            ("removed", "".join(before[first:last])),
-            ("added", "".join(after[start:end])),
-        )
-        parts += [side for side in sides if side[1]]
-    return ChangedBlock(new.level, tuple(parts))
+        parts += [*_sides(removed, added), ("same", new_words)]
+        removed = added = ""
+    return ChangedBlock(new.level, (*parts, *_sides(removed, added)))
+
+
+def _sides(removed: str, added: str) -> list[tuple[Mark, str]]:
+    """Return what was changed at one place; nothing where nothing was."""
+    sides: list[tuple[Mark, str]] = [("removed", removed), ("added", added)]
+    return [side for side in sides if side[1]]
 
 
 def _words(text: str) -> list[str]:

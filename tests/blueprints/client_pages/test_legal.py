@@ -1,4 +1,4 @@
-"""W12: legal documents are read in the version in force, compared, and kept word by word with the signature."""
+"""W12: legal documents are read in the version in force, compared, and kept word by word when signed."""
 
 from __future__ import annotations
 
