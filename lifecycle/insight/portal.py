@@ -12,9 +12,8 @@ import sqlalchemy as sa
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.governance.cards.subjects import stage_of
-from lifecycle.governance.language.model import PlaybookDef
 from lifecycle.governance.playbooks.library import of_revision
-from lifecycle.governance.requests.portal import may_answer, may_see, of_home
+from lifecycle.governance.requests.portal import may_answer, may_see, requests_of_home
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card
 from lifecycle.records.outbox.models import OutboxMessage
@@ -22,8 +21,10 @@ from lifecycle.records.people.models import User
 from lifecycle.records.playbooks.models import Pipeline, Stage
 from lifecycle.work.client_requests.models import ClientRequest
 from lifecycle.work.meetings.models import Meeting
+from lifecycle.work.tasks.models import Task
 
 MOST: Final = 20
+MOST_DOCUMENTS: Final = 100
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Journey:
-    """A project of the company, with the person of ours who answers for it now."""
+    """A project of the company, with the person of ours who answers for it now. `vendor` is who runs it."""
 
     name: str
+    vendor: str
     steps: list[Step]
     owner: str
     owner_email: str
@@ -67,6 +69,24 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Document:
+    """A file of a request that the contact may see; `is_theirs` if the client sent it."""
+
+    file_id: str
+    name: str
+    request: ClientRequest
+    is_theirs: bool
+
+
+@dataclass(frozen=True)
+class Held:
+    """A meeting whose notes the client was sent, with the next steps that were agreed on."""
+
+    meeting: Meeting
+    steps: list[Task]
+
+
+@dataclass(frozen=True)
 class Home:
     """All of it, for one contact."""
 
@@ -77,16 +97,24 @@ class Home:
     with_us: list[Asked]
     done: list[Asked]
     meetings: list[Meeting]
+    held: list[Held]
+    documents: list[Document]
     messages: list[OutboxMessage]
+
+    @property
+    def vendor(self) -> str | None:
+        """Whose page it is: who runs the projects, if that is one."""
+        vendors = {journey.vendor for journey in self.journeys}
+        return vendors.pop() if len(vendors) == 1 else None
 
 
 def read_home(contact: Contact) -> Home:
-    """Return the home of a contact. Six queries; for `one_moment`."""
+    """Return the home of a contact. Eight queries; for `one_moment`."""
     account = db.session.get_one(Account, contact.account_id)
     at = now()
     asked = [
         Asked(each, may_answer(contact, each), each.due_at < at)
-        for each in _requests(account.id)
+        for each in requests_of_home(account.id)
         if may_see(contact, each)
     ]
     return Home(
@@ -97,19 +125,9 @@ def read_home(contact: Contact) -> Home:
         with_us=[each for each in asked if each.request.status == "submitted"],
         done=[each for each in asked if each.request.status == "accepted"][::-1][:MOST],
         meetings=_meetings(account.id, at),
+        held=_held(account.id),
+        documents=_documents([each.request for each in asked]),
         messages=_messages(contact.id),
-    )
-
-
-def _requests(account_id: uuid.UUID) -> list[ClientRequest]:
-    return list(
-        db.session.scalars(
-            sa.select(ClientRequest)
-            .join(Card, Card.id == ClientRequest.card_id)
-            .where(*of_home(account_id))
-            .order_by(ClientRequest.due_at, ClientRequest.id)
-            .limit(500)
-        )
     )
 
 
@@ -139,12 +157,21 @@ def _journeys(account_id: uuid.UUID) -> list[Journey]:
 
 
 def _journey(cards: list[Any]) -> Journey | None:
-    playbook = of_revision(cards[-1].revision_id)
-    if not playbook.phases or all(card.kind == "lost" for card in cards):
+    """Return a journey with the phases of the playbook that it is in; None if it was lost, or has no phases.
+
+    A customer's card on another playbook's board does not end the journey it was opened from.
+    """
+    if all(card.kind == "lost" for card in cards):
         return None
-    working = [card for card in cards if card.kind == "open"] or cards
-    here = max(_number(playbook, card) for card in working)
-    is_over = all(card.kind != "open" for card in cards)
+    phased = [card for card in cards if of_revision(card.revision_id).phases]
+    if not phased:
+        return None
+    leading = next((card for card in phased if card.kind == "open"), phased[-1])
+    playbook = of_revision(leading.revision_id)
+    own = [card for card in phased if of_revision(card.revision_id).key == playbook.key]
+    working = [card for card in own if card.kind == "open"] or own
+    here = max(_number(card) for card in working)
+    is_over = all(card.kind != "open" for card in own)
     steps = [
         Step(
             phase.number, phase.name, phase.purpose, _state(phase.number, here, is_over), phase.is_client_gate
@@ -152,13 +179,11 @@ def _journey(cards: list[Any]) -> Journey | None:
         for phase in playbook.phases.values()
     ]
     latest = working[-1]
-    return Journey(cards[0].title, steps, latest.owner, latest.owner_email)
+    return Journey(cards[0].title, playbook.name, steps, latest.owner, latest.owner_email)
 
 
-def _number(playbook: PlaybookDef, card: Any) -> int:
+def _number(card: Any) -> int:
     own = of_revision(card.revision_id)
-    if own.key != playbook.key:
-        return 0
     phase = own.phase_of(stage_of(own.pipeline(card.pipeline_key), card.stage_key))
     return phase.number if phase else 0
 
@@ -185,6 +210,37 @@ def _meetings(account_id: uuid.UUID, at: datetime) -> list[Meeting]:
             .limit(MOST)
         )
     )
+
+
+def _held(account_id: uuid.UUID) -> list[Held]:
+    found = db.session.scalars(
+        sa.select(Meeting)
+        .join(Card, Card.id == Meeting.card_id)
+        .where(Card.account_id == account_id, Card.archived_at.is_(None), Meeting.shared_at.is_not(None))
+        .order_by(Meeting.held_at.desc())
+        .limit(MOST)
+    ).all()
+    wanted = [meeting.id for meeting in found]
+    tasks = db.session.scalars(
+        sa.select(Task)
+        .where(Task.meeting_id.in_(wanted), Task.cancelled_at.is_(None))
+        .order_by(Task.due_at, Task.id)
+    ).all()
+    return [Held(each, [task for task in tasks if task.meeting_id == each.id]) for each in found]
+
+
+def _documents(requests: list[ClientRequest]) -> list[Document]:
+    """Return the files of requests, each once, those of the latest request first."""
+    found: dict[str, Document] = {}
+    for request in sorted(requests, key=lambda each: each.created_at, reverse=True):
+        for item in request.documents:
+            if item.get("file"):
+                title = item["title"]
+                name = title if title == item["name"] else f"{item['name']}: {title}"
+                found.setdefault(item["file"], Document(item["file"], name, request, is_theirs=False))
+        for item in request.files:
+            found.setdefault(item["id"], Document(item["id"], item["name"], request, is_theirs=True))
+    return list(found.values())[:MOST_DOCUMENTS]
 
 
 def _messages(contact_id: uuid.UUID) -> list[OutboxMessage]:

@@ -133,14 +133,18 @@ def _edit_page(contact: Contact, form: ContactForm, status: int = 200, **context
 
 @accounts.post("/contacts/<uuid:contact_id>/homes")
 def create_home(contact_id: uuid.UUID) -> Response:
-    """Mail a contact the link to their page."""
+    """Mail a contact the link to their page; `replace` makes those they have useless at once."""
+    replaces = request.form.get("replace") == "yes"
     try:
         with transaction():
-            send_home(contact_id, current_actor())
+            # First, so that a contact without an address keeps what they have.
+            link = send_home(contact_id, current_actor())
+            if replaces:
+                revoke_homes(contact_id, current_actor(), but=link.id)
     except Invalid as refusal:
         flash(refusal.sentence, "error")
     else:
-        flash("The link to their page is on its way.", "passed")
+        flash("A new link is on its way." if replaces else "The link to their page is on its way.", "passed")
     return go_to(url_for("accounts.show_contact", contact_id=contact_id))
 
 

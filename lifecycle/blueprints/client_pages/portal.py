@@ -8,12 +8,13 @@ from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.client_pages import client_pages
-from lifecycle.blueprints.client_pages.serving import answered, by_token, gone, handed_over
+from lifecycle.blueprints.client_pages.serving import answered, by_token, gone, handed_over, inert
 from lifecycle.core.db import one_moment, transaction
 from lifecycle.core.errors import NotFound
 from lifecycle.extensions import limiter
 from lifecycle.governance.requests.portal import (
     find_home,
+    find_home_file,
     find_opened_home,
     find_paper,
     link_for,
@@ -78,6 +79,19 @@ def show_home_paper(token: str, request_id: uuid.UUID) -> ResponseReturnValue:
     except NotFound as why:
         return gone(token, why, "portal")
     return handed_over(stored.name, content)
+
+
+@client_pages.get("/p/<token>/files/<uuid:file_id>")
+@public
+@limiter.limit("60 per minute", key_func=by_token)
+def show_home_file(token: str, file_id: uuid.UUID) -> ResponseReturnValue:
+    """Hand over a file of a request that the contact may see."""
+    try:
+        _, contact = find_opened_home(token)
+        stored, content = read_file(find_home_file(contact, file_id))
+    except NotFound as why:
+        return gone(token, why, "portal")
+    return inert(stored.name, content)
 
 
 @client_pages.post("/p/<token>/renewals")

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from io import BytesIO
 from typing import Any
 
-from flask import Response, flash, redirect, render_template, request, send_file, url_for
+from flask import Response, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.client_pages import client_pages
@@ -22,8 +21,8 @@ from lifecycle.blueprints.client_pages.serving import (
     came_from,
     gone,
     handed_over,
+    inert,
     keep_uploads,
-    with_own,
 )
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid, NotFound, Refusal
@@ -126,11 +125,7 @@ def show_file(token: str, file_id: uuid.UUID) -> ResponseReturnValue:
     if opened.request.opened_at is None or not read_client_page(opened).opens_file(file_id):
         raise NotFound("There is no such file.")
     stored, content = read_file(file_id)
-    response = send_file(
-        BytesIO(content), mimetype="application/octet-stream", as_attachment=True, download_name=stored.name
-    )
-    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    return with_own(response)
+    return inert(stored.name, content)
 
 
 @client_pages.get("/c/<token>/paper.pdf")

@@ -67,6 +67,15 @@ def keep_uploads(held: Answering, uploads: Iterable[FileStorage], field: str) ->
     return kept
 
 
+def inert(name: str, content: bytes) -> Response:
+    """Return a file that somebody uploaded, for keeping: nothing in it can act as this site."""
+    response = send_file(
+        BytesIO(content), mimetype="application/octet-stream", as_attachment=True, download_name=name
+    )
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    return with_own(response)
+
+
 def handed_over(name: str, pdf: bytes) -> Response:
     """Return a PDF for keeping."""
     return with_own(

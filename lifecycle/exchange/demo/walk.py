@@ -254,7 +254,8 @@ def _evidence(walker: Walker, subject: Subject, check: CheckDef, _result: CheckR
 def _meeting(walker: Walker, subject: Subject, check: CheckDef, result: CheckResult) -> None:
     kind, actor = subject.playbook.meetings[check.params.name], walker.owner(subject)
     planned = result.remedy.data.get("planned") if result.remedy else None
-    client = _client_name(subject)
+    contact = _contact(subject)
+    client = contact.name if contact else ""
     meeting_id = uuid.UUID(planned) if planned else None
     if meeting_id is None:
         held_at = now() - timedelta(hours=1)
@@ -276,6 +277,7 @@ def _meeting(walker: Walker, subject: Subject, check: CheckDef, result: CheckRes
         outcomes="",
         our_attendees=actor.name,
         client_attendees=client,
+        send_to=contact.id if contact and contact.email else None,
     )
 
 
@@ -360,9 +362,8 @@ def _upload(held: Answering) -> None:
         fill.add_files(held, question.key, [file])
 
 
-def _client_name(subject: Subject) -> str:
-    contact = db.session.get(Contact, subject.card.contact_id) if subject.card.contact_id else None
-    return contact.name if contact else ""
+def _contact(subject: Subject) -> Contact | None:
+    return db.session.get(Contact, subject.card.contact_id) if subject.card.contact_id else None
 
 
 Act = Callable[[Walker, Subject, CheckDef, CheckResult], None]

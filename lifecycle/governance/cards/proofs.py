@@ -267,6 +267,7 @@ def _send_outcome(
         sentence = "Choose a contact of this account who has an email address."
         raise Invalid(sentence, {"send_to": sentence})
     assert meeting.held_at is not None
+    meeting.shared_at = now()
     held_on = meeting.held_at.strftime("%-d %B %Y")
     send_letter(
         "meeting_outcome",

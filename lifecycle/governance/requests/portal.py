@@ -53,8 +53,8 @@ def send_home(contact_id: uuid.UUID, actor: Actor) -> PortalLink:
     return link
 
 
-def revoke_homes(contact_id: uuid.UUID, actor: Actor) -> int:
-    """Make every link to a contact's home useless at once; return how many worked.
+def revoke_homes(contact_id: uuid.UUID, actor: Actor, but: uuid.UUID | None = None) -> int:
+    """Make every link to a contact's home useless at once, one excepted; return how many worked.
 
     Raises:
         NotFound: no such contact; NotPermitted.
@@ -63,7 +63,11 @@ def revoke_homes(contact_id: uuid.UUID, actor: Actor) -> int:
     contact, _ = _contact(contact_id)
     revoked = db.session.scalars(
         sa.update(PortalLink)
-        .where(PortalLink.contact_id == contact.id, PortalLink.revoked_at.is_(None))
+        .where(
+            PortalLink.contact_id == contact.id,
+            PortalLink.revoked_at.is_(None),
+            PortalLink.id.is_distinct_from(but),
+        )
         .values(revoked_at=now())
         .returning(PortalLink.id)
         .execution_options(synchronize_session=False)
@@ -160,6 +164,35 @@ def find_paper(contact: Contact, request_id: uuid.UUID) -> uuid.UUID:
     if request is None or request.paper_id is None or not may_see(contact, request):
         raise NotFound("There is no such paper.")
     return request.paper_id
+
+
+def find_home_file(contact: Contact, file_id: uuid.UUID) -> uuid.UUID:
+    """Return the id of a file that a request shows which the contact may see, or that was sent with it.
+
+    Raises:
+        NotFound: there is none for them.
+    """
+    wanted = str(file_id)
+    for request in requests_of_home(contact.account_id):
+        if may_see(contact, request) and wanted in {
+            *(item.get("file") for item in request.documents),
+            *(item.get("id") for item in request.files),
+        }:
+            return file_id
+    raise NotFound("There is no such file.")
+
+
+def requests_of_home(account_id: uuid.UUID) -> list[ClientRequest]:
+    """Return what stands on the homes of an account's contacts, whoever it is for; what is due first."""
+    return list(
+        db.session.scalars(
+            sa.select(ClientRequest)
+            .join(Card, Card.id == ClientRequest.card_id)
+            .where(*of_home(account_id))
+            .order_by(ClientRequest.due_at, ClientRequest.id)
+            .limit(500)
+        )
+    )
 
 
 def may_see(contact: Contact, request: ClientRequest) -> bool:

@@ -17,6 +17,8 @@ from lifecycle.core.ids import new_id
 class Meeting(Model):
     """A meeting about a card; `key` names the playbook's meeting it fulfils.
 
+    `shared_at` is when its notes were sent to the client, who sees them on their page from then on.
+
     `agenda` is a list of {"topic", "minutes"}; attendees are names, ours and the client's apart.
     """
 
@@ -34,6 +36,7 @@ class Meeting(Model):
     held_at: Mapped[datetime | None]
     notes: Mapped[str | None]
     decisions: Mapped[str | None]
+    shared_at: Mapped[datetime | None]
     created_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(default=now)
     cancelled_at: Mapped[datetime | None]

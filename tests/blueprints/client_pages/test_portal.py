@@ -15,13 +15,19 @@ from werkzeug.test import TestResponse
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
+from lifecycle.governance.moves.create import create_card
+from lifecycle.governance.playbooks.publish import publish
+from lifecycle.records.accounts.models import Contact
 from lifecycle.records.cards.models import Card
+from lifecycle.records.files.store import keep_file
+from lifecycle.records.people.actor import SYSTEM
 from lifecycle.work.client_requests.models import ClientLink, PortalLink
 from tests.factories.browsing import Caller
-from tests.factories.cards import KnownCard, a_card, make_account, moved, rows
+from tests.factories.cards import KnownCard, a_card, attach, hold, make_account, moved, plan, rows
 from tests.factories.clients import a_contact, publish_gates, request_of
 from tests.factories.consequences import follow_through
 from tests.factories.people import Person, make_user
+from tests.factories.playbooks import lab
 from tests.mail import received, text_of
 
 PHASES = (
@@ -35,6 +41,9 @@ terms:
   leave: [ { client: terms, waive: nobody } ]
 live: { phase: live }
 """
+
+
+PDF = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 
 
 class Home:
@@ -55,6 +64,13 @@ class Home:
     def press(self, act: str) -> TestResponse:
         self.look()
         return self.browser.post(f"{self.path}/{act}", data={"csrf_token": self.token})
+
+
+def attach_file(app: Flask, card: KnownCard, by: Person, key: str | None, name: str) -> Any:
+    with app.app_context(), transaction():
+        file = keep_file(name, PDF, by.actor).id
+    attach(app, card, by, key, kind="file", title=name, file_id=file)
+    return file
 
 
 @pytest.fixture
@@ -119,6 +135,30 @@ def test_it_says_where_things_stand_and_leads_to_what_is_needed(
     assert len(rows(app, ClientLink)) == 1, "the link that was mailed is used again"
 
 
+def test_a_card_on_another_board_does_not_hide_where_the_project_stands(
+    app: Flask, card: KnownCard, ana: Person, smtp_sink: Any
+) -> None:
+    """W20: a customer's own card on a success board shares the journey, and has phases of its own."""
+    care = "phases: { welcome: { name: Welcome } }\n"
+    texts = lab("first: { phase: welcome }\n", main=care)
+    texts["playbook.yaml"] = texts["playbook.yaml"].replace(
+        "playbook: lab\nname: Lab", "playbook: care\nname: Care"
+    )
+    with app.app_context(), transaction():
+        publish(texts, SYSTEM)
+    with app.app_context(), transaction():
+        own = create_card(
+            "care.trials", actor=ana.actor, channel="page", account_id=card.account, title="Care"
+        )
+        own.journey_id = db.session.get_one(Card, card.id).journey_id
+    home = home_of(app, smtp_sink)
+    home.press("openings")
+    assert "Now: <strong>Terms</strong>, step 2 of 3." in home.look()
+    with app.app_context(), transaction():
+        db.session.execute(sa.update(Card).where(Card.id == card.id).values(archived_at=now()))
+    assert "Now: <strong>Welcome</strong>, step 1 of 1." in home.look()
+
+
 def test_each_contact_sees_what_their_rights_are_for(
     app: Flask, card: KnownCard, ana: Person, smtp_sink: Any
 ) -> None:
@@ -167,6 +207,71 @@ def test_nothing_of_another_company_is_reachable(
     request = request_of(app, card, "terms")
     assert home.press(f"requests/{request['id']}/links").status_code == 404
     assert home.browser.get(f"{home.path}/papers/{request['id']}.pdf").status_code == 404
+
+
+def test_what_was_decided_is_shown_once_its_notes_were_sent(
+    app: Flask, card: KnownCard, ana: Person, smtp_sink: Any
+) -> None:
+    home = home_of(app, smtp_sink)
+    home.press("openings")
+    minutes = {
+        "notes": "We <b>spoke</b>.",
+        "decisions": "Fibre first.",
+        "outcomes": "Send the map - 2027-01-15",
+    }
+    hold(app, card, ana, plan(app, card, ana, "review"), **minutes)
+    assert "Fibre first." not in home.look(), "nobody was sent the notes"
+    contact = rows(app, PortalLink)[0]["contact_id"]
+    hold(app, card, ana, plan(app, card, ana, "review"), send_to=contact, **minutes)
+    page = home.look()
+    assert page.count("Fibre first.") == 1
+    assert "We &lt;b&gt;spoke&lt;/b&gt;." in page
+    assert "Send the map" in page
+    other = make_account(app, owner=ana, name="Südwind")
+    otto = a_contact(app, other, "Otto", email="otto@other.example", rights=["owner"])
+    elsewhere = mail_home(app, ana, otto, smtp_sink)
+    elsewhere.press("openings")
+    assert "Fibre first." not in elsewhere.look()
+
+
+def test_the_documents_of_what_one_may_see_can_be_fetched_and_no_others(
+    app: Flask, card: KnownCard, ana: Person, smtp_sink: Any
+) -> None:
+    inside = attach_file(app, card, ana, None, "inside.pdf")
+    shown = attach_file(app, card, ana, "photo", "terms.pdf")
+    request = request_of(app, card, "terms")
+    Caller(app, ana).post(f"/client-gates/{request['id']}/askings", contact=str(request["contact_id"]))
+    follow_through(app)
+    home = mail_home(app, ana, request["contact_id"], smtp_sink)
+    assert home.browser.get(f"{home.path}/files/{shown}").status_code == 404, "not opened yet"
+    home.press("openings")
+    assert f"{home.path}/files/{shown}" in home.look()
+    got = home.browser.get(f"{home.path}/files/{shown}")
+    assert got.data == PDF
+    assert got.headers["Content-Type"] == "application/octet-stream"
+    assert got.headers["Content-Disposition"].startswith("attachment")
+    assert "sandbox" in got.headers["Content-Security-Policy"]
+    assert home.browser.get(f"{home.path}/files/{inside}").status_code == 404
+    tim = rows(app, Contact, name="Tim Technical")[0]["id"]
+    technical = mail_home(app, ana, tim, smtp_sink)
+    technical.press("openings")
+    assert "terms.pdf" not in technical.look()
+    assert technical.browser.get(f"{technical.path}/files/{shown}").status_code == 404
+
+
+def test_old_links_are_replaced_in_one_step(app: Flask, card: KnownCard, ana: Person, smtp_sink: Any) -> None:
+    old = home_of(app, smtp_sink)
+    contact = rows(app, PortalLink)[0]["contact_id"]
+    Caller(app, ana).post(f"/contacts/{contact}/homes", replace="yes")
+    follow_through(app)
+    new = home_of(app, smtp_sink)
+    assert new.path != old.path
+    assert old.browser.get(old.path).status_code == 404
+    assert new.browser.get(new.path).status_code == 200
+    with app.app_context(), transaction():
+        db.session.execute(sa.update(Contact).where(Contact.id == contact).values(email=None))
+    Caller(app, ana).post(f"/contacts/{contact}/homes", replace="yes")
+    assert new.browser.get(new.path).status_code == 200, "nothing new could be sent, so the old one stays"
 
 
 def test_revoked_expired_and_unknown_links_get_one_answer(
