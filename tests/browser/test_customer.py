@@ -87,7 +87,9 @@ class Customer:
     def _meet(self, card_id: uuid.UUID) -> None:
         with self.app.app_context(), transaction():
             subject = get_subject(card_id)
-            self.walker.meet(card_id, self.walker.following(subject), leave_undone=("client", "handoff"))
+            self.walker.meet(
+                card_id, self.walker.following(subject), leave_undone=("client", "questionnaire", "handoff")
+            )
 
     def _let_the_client_answer(self, card_id: uuid.UUID) -> None:
         with self.app.app_context():

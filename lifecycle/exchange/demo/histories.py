@@ -206,7 +206,7 @@ def _leave_half_done(walker: Walker, card_id: uuid.UUID, moment: datetime, chanc
             target = walker.following(subject)
         except Stuck:
             return
-        undone = ("client", "handoff", *chance.choice(_LEFT_UNDONE))
+        undone = ("client", "questionnaire", "handoff", *chance.choice(_LEFT_UNDONE))
         walker.meet(card_id, target, leave_undone=undone)
 
 

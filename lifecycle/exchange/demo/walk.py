@@ -376,4 +376,5 @@ _ACTS: dict[str, Act] = {
     "meeting": _meeting,
     "approval": _approval,
     "client": _client,
+    "questionnaire": _client,
 }

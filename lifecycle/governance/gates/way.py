@@ -76,7 +76,7 @@ def _unwaivable_before(pipeline: PipelineDef, end: StageDef) -> tuple[CheckDef, 
         for stage in pipeline.path
         if stage.position < end.position
         for check in stage.enter + stage.leave
-        if check.type == "client" and check.waive is None
+        if check.is_clients_alone
     )
 
 

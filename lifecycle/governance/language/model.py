@@ -154,6 +154,11 @@ class CheckDef:
     when: Expression | None = None
     says: str | None = None
 
+    @property
+    def is_clients_alone(self) -> bool:
+        """Whether only the client can meet it: nobody of ours may waive it, and nothing leads around it."""
+        return self.type in ("client", "questionnaire") and self.waive is None
+
 
 @dataclass(frozen=True)
 class ReminderStep:

@@ -154,7 +154,7 @@ def _open_visits(card_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, int]:
 
 def needs_client_to_enter(stage: StageDef) -> bool:
     """Say whether only the client's own answer leads into a stage (W16): an import has none to show."""
-    return any(check.type == "client" and check.waive is None for check in stage.enter)
+    return any(check.is_clients_alone for check in stage.enter)
 
 
 def _check_entrance(board: Board, card: PastCard) -> None:

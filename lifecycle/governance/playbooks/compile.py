@@ -183,6 +183,10 @@ def _names(
         "outcome": [f"{each.key}.{outcome.key}" for each in evidence.values() for outcome in each.outcomes],
         "phase": main.phases,
         "pipeline": content.pipelines,
+        "questionnaire": [key for key, each in content.client_requests.items() if each.pages],
+        "form_page": [
+            f"{key}.{page}" for key, each in content.client_requests.items() for page in each.pages
+        ],
         "role": roles_of(main.departments),
     }
     declared = declared_names(fields.values(), evidence.values(), content.client_requests)

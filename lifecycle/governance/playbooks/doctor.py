@@ -148,8 +148,8 @@ def _in_words(playbook: PlaybookDef, stage: StageDef, check: CheckDef) -> str:
     named = {reference.kind: reference.name for reference in kind.references(check.params)}
     if check.type == "approval":
         return f"Approval by {playbook.name_of(named['role'])}"
-    if check.type == "client":
-        return playbook.client_requests[named["client_request"]].name
+    if check.type in ("client", "questionnaire"):
+        return playbook.client_requests[check.params.name].name
     if check.type == "handoff":
         return "Handoff accepted"
     groups: dict[str, Mapping[str, FieldDef | ChecklistDef | EvidenceDef | MeetingDef]] = {

@@ -161,6 +161,14 @@ def _of_client(playbook: PlaybookDef, _: StageDef, check: CheckDef, name: str) -
     return f"{playbook.client_requests[name].name} is {check.params.status} by the client"
 
 
+def _of_questionnaire(playbook: PlaybookDef, _: StageDef, check: CheckDef, __: str) -> str:
+    request = playbook.client_requests[check.params.name]
+    if not check.params.pages:
+        return f"{request.name} is {check.params.status} by the client"
+    names = [page.name for page in request.pages if page.key in check.params.pages]
+    return f"The client filled in {_listed(names)} of {request.name}"
+
+
 def _of_handoff(playbook: PlaybookDef, _: StageDef, check: CheckDef, __: str) -> str:
     if check.params.to == "received":
         return "The handoff is accepted"
@@ -177,6 +185,7 @@ _WORDS: Final[dict[str, Callable[[PlaybookDef, StageDef, CheckDef, str], str]]] 
     "task": _of_task,
     "time": _of_time,
     "client": _of_client,
+    "questionnaire": _of_questionnaire,
     "handoff": _of_handoff,
 }
 

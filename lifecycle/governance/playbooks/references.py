@@ -31,6 +31,8 @@ KINDS: Final[dict[str, str]] = {
     "outcome": "an outcome of that evidence",
     "phase": "a phase",
     "pipeline": "a pipeline",
+    "questionnaire": "a request to the client with pages",
+    "form_page": "a page of that form",
     "role": "a role that somebody can hold",
     "stage": "a stage of this pipeline",
     "task": "a task of this pipeline",
@@ -101,7 +103,7 @@ class Names:
         if name is None or name in known:
             return True
         owner, dot, last = name.rpartition(".")
-        if dot and kind in {"checklist_item", "outcome"}:
+        if dot and kind in {"checklist_item", "outcome", "form_page"}:
             siblings = [key.removeprefix(f"{owner}.") for key in known if key.startswith(f"{owner}.")]
             if siblings:
                 self.findings.note(path, f"'{shown(last)}' is not {KINDS[kind]}", nearest(last, siblings))

@@ -22,11 +22,13 @@ from lifecycle.core.db import db, transaction
 from lifecycle.exchange.imports.columns import targets
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.fields.values import clean_text
+from lifecycle.governance.requests.decide import accept_submission
+from lifecycle.records.accounts.models import Contact
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.outbox.sealed import sealed_token
 from lifecycle.work.client_requests.models import ClientLink, RequestReview, RequestSubmission
 from tests.factories.browsing import Caller
-from tests.factories.cards import KnownCard, a_card, card_row, gate, make_account, moved, rows
+from tests.factories.cards import KnownCard, a_card, card_row, change, gate, make_account, moved, rows
 from tests.factories.clients import Client, a_contact, request_of
 from tests.factories.consequences import follow_through, notices
 from tests.factories.forms import FORM, publish_form
@@ -536,3 +538,56 @@ def test_hostile_text_comes_back_inert(app: Flask, card: KnownCard, cleo: Filler
         assert not text.startswith("{{") or "{{ 7*7 }}" in page
     assert len(answers(app, card)["company"]) == len(clean_text(text)), "what is too long is said, not cut"
     assert cleo.submit().status_code == (422 if len(text) > 500 else 303)
+
+
+QUESTIONNAIRE = """
+first: {}
+survey:
+  client_gate: { asks: survey, due: 3 days }
+  leave:
+    - questionnaire: { name: survey, pages: you }
+    - questionnaire: { name: survey, pages: [trade, wireless] }
+    - questionnaire: survey
+      waive: nobody
+last: {}
+"""
+
+
+def test_e19_a_gate_says_what_is_left_on_which_page_and_may_ask_for_some_pages_only(
+    app: Flask, smtp_sink: Any
+) -> None:
+    publish_form(app, stages=QUESTIONNAIRE)
+    ana = make_user(app, name="Ana", role="manager", departments=["bench"])
+    account = make_account(app, owner=ana, name="Nordwind Funk")
+    card = a_card(app, ana, account=account, fields={"wish": "Blue"})
+
+    def told() -> list[tuple[bool, str]]:
+        return [(result.state == "passed", result.sentence) for result in gate(app, card, "last").results]
+
+    moved(app, card, "survey", ana)
+    assert told()[0] == (False, "“Your survey” has not been sent: nobody with an email address is known.")
+    a_contact(app, account)
+    request = request_of(app, card, "survey")
+    contact = rows(app, Contact)[0]["id"]
+    Caller(app, ana).post(f"/client-gates/{request['id']}/askings", contact=str(contact))
+    follow_through(app)
+    cleo = Filler.of(app, card, "survey")
+    cleo.open()
+    left = "20% is filled in; left: You (2), What you sell (2)."
+    assert told() == [
+        (False, "“Your survey” waits for the client: You (2)."),
+        (False, "“Your survey” waits for the client: What you sell (2)."),
+        (False, f"“Your survey” waits for the client, who has opened it. {left}"),
+    ]
+    cleo.save("you", **YOU)
+    cleo.save("trade", **{**TRADE, "ask-kinds": "wireless"})
+    assert [passed for passed, _ in told()] == [True, False, False]
+    assert told()[1][1] == "“Your survey” waits for the client: Your towers (1)."
+    cleo.save("wireless", **{"ask-masts": "3"})
+    assert told()[1] == (True, "“Your survey” is filled in as far as needed: What you sell, Your towers.")
+    assert told()[2][1].endswith("Everything is filled in; it has only to be sent.")
+    assert goes_to(cleo.submit()) != "review"
+    assert told()[2] == (False, "“Your survey” was submitted; accept it or return it.")
+    sent = request_of(app, card, "survey")["id"]
+    change(app, card, ana, lambda subject, actor: accept_submission(subject, actor, sent))
+    assert [passed for passed, _ in told()] == [True, True, True]

@@ -63,7 +63,7 @@ def member(app: Flask) -> Person:
     return make_user(app)
 
 
-def test_e4_ten_check_types_are_registered() -> None:
+def test_e4_eleven_check_types_are_registered() -> None:
     assert set(check_types()) == {
         "field",
         "task",
@@ -74,6 +74,7 @@ def test_e4_ten_check_types_are_registered() -> None:
         "time",
         "expression",
         "client",
+        "questionnaire",
         "handoff",
     }
 

@@ -14,6 +14,7 @@ from lifecycle.governance.gates.checks.expression import ExpressionCheck
 from lifecycle.governance.gates.checks.field import FieldCheck
 from lifecycle.governance.gates.checks.handoff import HandoffCheck
 from lifecycle.governance.gates.checks.meeting import MeetingCheck
+from lifecycle.governance.gates.checks.questionnaire import QuestionnaireCheck
 from lifecycle.governance.gates.checks.task import TaskCheck
 from lifecycle.governance.gates.checks.time import TimeCheck
 
@@ -25,6 +26,7 @@ _TYPES: tuple[type[CheckType[Any, Any]], ...] = (
     MeetingCheck,
     EvidenceCheck,
     ClientCheck,
+    QuestionnaireCheck,
     HandoffCheck,
     TimeCheck,
     ExpressionCheck,
