@@ -14,7 +14,7 @@ from lifecycle.core.papers import moment_on_paper, render_paper
 from lifecycle.core.prose import blocks_of
 from lifecycle.core.signatures import own_certificate, sign_pdf
 from lifecycle.governance.cards.edit import record_card_event
-from lifecycle.governance.cards.subjects import lock_subject
+from lifecycle.governance.cards.subjects import get_subject, lock_subject
 from lifecycle.governance.cards.summary import refresh_summary
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.requests.ask import describe, get_request
@@ -43,21 +43,21 @@ def requests_without_paper(limit: int = 20) -> list[tuple[uuid.UUID, uuid.UUID]]
 
 
 def make_paper(card_id: uuid.UUID, request_id: uuid.UUID) -> bool:
-    """Make and keep the paper of a signed request, in the open transaction; False if it has one already."""
+    """Make and keep the paper of a signed request, in the open transaction.
+
+    Return False if it has one already, or was signed anew meanwhile: then the next call makes that one.
+    """
+    subject = get_subject(card_id)
+    request = get_request(subject, request_id)
+    signed_at = request.signed_at
+    if signed_at is None or request.paper_id is not None:
+        return False
+    # It takes seconds, in which nobody should wait for the card.
+    pdf = _signed_paper(subject, request)
     subject = lock_subject(card_id, writes_account=False)
     request = get_request(subject, request_id)
-    if request.signed_at is None or request.paper_id is not None:
+    if request.signed_at != signed_at or request.paper_id is not None:
         return False
-    settings = current_app.extensions["settings"]
-    certificate = settings.signing_certificate or own_certificate(
-        settings.data_dir, f"{subject.playbook.name}, Lifecycle"
-    )
-    pdf = sign_pdf(
-        render_paper("signed", paper_of(subject, request)),
-        certificate,
-        settings.signing_password,
-        reason=f"{request.name}, signed by {request.proof['signature']['name']}",
-    )
     file = keep_file(f"{request.name}.pdf", pdf, SYSTEM)
     request.paper_id = file.id
     definition = subject.playbook.client_requests.get(request.key)
@@ -73,6 +73,19 @@ def make_paper(card_id: uuid.UUID, request_id: uuid.UUID) -> bool:
     db.session.flush()
     refresh_summary(subject)
     return True
+
+
+def _signed_paper(subject: Subject, request: ClientRequest) -> bytes:
+    settings = current_app.extensions["settings"]
+    certificate = settings.signing_certificate or own_certificate(
+        settings.data_dir, f"{subject.playbook.name}, Lifecycle"
+    )
+    return sign_pdf(
+        render_paper("signed", paper_of(subject, request)),
+        certificate,
+        settings.signing_password,
+        reason=f"{request.name}, signed by {request.proof['signature']['name']}",
+    )
 
 
 def paper_of(subject: Subject, request: ClientRequest) -> dict[str, Any]:

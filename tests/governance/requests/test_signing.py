@@ -19,6 +19,7 @@ from werkzeug.test import TestResponse
 from jobs.papers import make_due
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
+from lifecycle.core.papers import render_paper
 from lifecycle.core.signatures import check_pdf
 from lifecycle.governance.cards.change import changing_card
 from lifecycle.governance.cards.edit import set_fields
@@ -132,6 +133,30 @@ def test_the_paper_of_it_is_signed_carries_the_evidence_and_shows_any_change(
     assert [row["key"] for row in rows(app, Attachment, card_id=card.id)] == ["photo"]
     paper = cleo.browser.get(f"{cleo.path}/paper.pdf")
     assert paper.data == pdf
+
+
+def test_nobody_waits_for_a_card_while_its_paper_is_made_and_a_newer_signature_wins(
+    app: Flask, card: KnownCard, cleo: Signer, smtp_sink: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cleo.sign(cleo.code(smtp_sink, app))
+    later, free = now() + timedelta(minutes=1), []
+
+    def signed_anew_meanwhile(name: str, data: Any) -> bytes:
+        with db.engine.begin() as other:
+            other.execute(sa.text("select 1 from cards where id = :id for update nowait"), {"id": card.id})
+            other.execute(sa.text("update client_requests set signed_at = :at"), {"at": later})
+        free.append(name)
+        return render_paper(name, data)
+
+    monkeypatch.setattr("lifecycle.governance.requests.papers.render_paper", signed_anew_meanwhile)
+    with app.app_context():
+        assert make_due() == 0
+    assert free == ["signed"]
+    assert request_of(app, card, "terms")["paper_id"] is None
+    monkeypatch.undo()
+    with app.app_context():
+        assert make_due() == 1
+    assert request_of(app, card, "terms")["paper_id"] is not None
 
 
 @pytest.mark.parametrize("typed", ["", "000000", "12345", "nonsense", "١٢٣٤٥٦", "9" * 4000])
