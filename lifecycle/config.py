@@ -9,6 +9,8 @@ import base64
 import ipaddress
 import json
 import os
+import shlex
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -67,6 +69,8 @@ class Settings:
     base_url: str = "http://127.0.0.1:8000"
     data_dir: Path = CHECKOUT / "var"
     max_upload_bytes: int = DEFAULT_UPLOAD_LIMIT
+    # The virus scanner: a command that reads a file and ends with 0 if it is clean (`records/files/scan.py`).
+    scan_command: tuple[str, ...] = ()
     # PKCS#12, with which papers are signed; without one, one of our own in `data_dir`.
     signing_certificate: Path | None = None
     signing_password: str | None = field(default=None, repr=False)
@@ -110,6 +114,7 @@ class Settings:
             base_url=(_address(given, "BASE_URL", ("http", "https")) or cls.base_url).rstrip("/"),
             data_dir=Path(given.get("LIFECYCLE_DATA") or cls.data_dir),
             max_upload_bytes=_bytes(given, "MAX_UPLOAD_BYTES", DEFAULT_UPLOAD_LIMIT),
+            scan_command=_command(given, "SCAN_COMMAND"),
             signing_certificate=_certificate(given),
             signing_password=given.get("SIGNING_PASSWORD") or None,
             demo_password=given.get("LIFECYCLE_DEMO_PASSWORD") or None,
@@ -353,6 +358,17 @@ def _address(given: Mapping[str, str], name: str, schemes: tuple[str, ...], *, r
     if url and urlsplit(url).scheme not in schemes:
         raise SettingsRefused(f"{name} must begin with {' or '.join(scheme + '://' for scheme in schemes)}.")
     return url
+
+
+def _command(given: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Return the words of a command; refused if there is no such program."""
+    try:
+        words = tuple(shlex.split(given.get(name, "")))
+    except ValueError:
+        raise SettingsRefused(f"{name} has a quotation mark without its other half.") from None
+    if words and shutil.which(words[0]) is None:
+        raise SettingsRefused(f"{name} names a program that is not here: {words[0]}.")
+    return words
 
 
 def _certificate(given: Mapping[str, str]) -> Path | None:

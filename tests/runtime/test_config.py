@@ -42,6 +42,8 @@ def test_a_complete_environment_is_read() -> None:
         ("BASE_URL", "lifecycle.example", "BASE_URL"),
         ("MAX_UPLOAD_BYTES", "25 MB", "MAX_UPLOAD_BYTES"),
         ("MAX_UPLOAD_BYTES", "0", "MAX_UPLOAD_BYTES"),
+        ("SCAN_COMMAND", "no-such-scanner -", "SCAN_COMMAND"),
+        ("SCAN_COMMAND", "scan 'half", "SCAN_COMMAND"),
     ],
 )
 def test_what_cannot_work_is_refused_by_name(name: str, value: str, word: str) -> None:

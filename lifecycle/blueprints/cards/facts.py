@@ -6,7 +6,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import current_app, request
+from flask import request
 from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
@@ -35,6 +35,7 @@ from lifecycle.records.people.actor import Actor
 from lifecycle.web.addresses import uuid_of
 from lifecycle.web.inputs import typed_values
 from lifecycle.web.reader import reader_id, reader_zone
+from lifecycle.web.uploads import check_uploads, uploads_of
 
 
 def _instant(local: datetime | None) -> datetime | None:
@@ -242,17 +243,18 @@ def _minutes(form: MeetingForm) -> dict[str, Any]:
 def create_attachment(card_id: uuid.UUID) -> ResponseReturnValue:
     """Attach a file, link or note, or log a talk."""
     form = AttachmentForm()
+    refusal = None
+    try:
+        check_uploads()
+    except Invalid as found:
+        refusal = found
 
     def act(subject: Subject, actor: Actor) -> None:
         _checked(form)
-        upload = form.file.data
-        stored = None
-        if form.kind.data == "file" and upload and upload.filename:
-            limit = current_app.extensions["settings"].max_upload_bytes
-            content = upload.read(limit + 1)
-            if len(content) > limit:
-                raise Invalid(f"A file may have {limit // 2**20} MB.", {"file": "Choose a smaller file."})
-            stored = keep_file(upload.filename, content, actor)
+        if refusal is not None:
+            raise refusal
+        uploads = uploads_of("file") if form.kind.data == "file" else []
+        stored = keep_file(uploads[0].name, uploads[0].content, actor) if uploads else None
         proofs.attach_proof(
             subject,
             actor,

@@ -27,6 +27,7 @@ from lifecycle.insight.client_page import MEND, ClientPage, read_client_page
 from lifecycle.insight.form_paper import paper_of_submission
 from lifecycle.web.access import public
 from lifecycle.web.form_pages import PREFIX, build_page_form, rows_of, typed_answers
+from lifecycle.web.uploads import check_uploads, uploads_of
 
 _NO_PAGE = "There is no such page."
 
@@ -61,6 +62,7 @@ def create_page_answers(token: str, key: str) -> ResponseReturnValue:
             saved = _save_answers(held)
         # By themselves: what was typed stays when a file is refused.
         if _has_files():
+            check_uploads()
             with transaction(), answering(token) as held:
                 _save_files(held)
         page = _open(token)
@@ -198,7 +200,7 @@ def _dropped() -> tuple[str, str] | None:
 
 def _save_files(held: Answering) -> None:
     for question in held.definition.asks:
-        uploads = request.files.getlist(f"{PREFIX}-{question.key}") if question.type == "file" else []
+        uploads = uploads_of(f"{PREFIX}-{question.key}") if question.type == "file" else []
         if files := keep_uploads(held, uploads, question.key):
             add_files(held, question.key, files)
     if dropped := _dropped():

@@ -33,6 +33,7 @@ from lifecycle.insight.client_page import ClientPage, masked, read_client_page
 from lifecycle.records.files.store import read_file
 from lifecycle.web.access import public
 from lifecycle.web.inputs import build_form, typed_values
+from lifecycle.web.uploads import check_uploads, uploads_of
 
 
 @client_pages.get("/c/<token>")
@@ -164,7 +165,7 @@ def _answer(held: Answering, signing: answer.Signing) -> None:
     answer.answer_request(
         held,
         _typed(held),
-        files=keep_uploads(held, request.files.getlist("files"), "files"),
+        files=keep_uploads(held, uploads_of("files"), "files"),
         signer=form.get("signer", ""),
         position=form.get("position", ""),
         agrees=form.get("agrees") == "1",
@@ -183,6 +184,10 @@ def _act(
 ) -> ResponseReturnValue:
     """Do one act of the client in one transaction; a refusal shows the page again with what was typed."""
     try:
+        if request.files:
+            # Nobody without a link keeps the scanner busy.
+            find_opened(token)
+            check_uploads()
         with transaction(), answering(token) as held:
             act(held)
     except NotFound as why:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from io import BytesIO
 
-from flask import Response, current_app, make_response, render_template, request, send_file
-from werkzeug.datastructures import FileStorage
+from flask import Response, make_response, render_template, request, send_file
 
 from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.core.tokens import hash_token
 from lifecycle.governance.requests.answer import Answering
 from lifecycle.records.files.models import StoredFile
 from lifecycle.records.files.store import keep_file
+from lifecycle.web.uploads import Upload
 
 _OWN = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
 
@@ -49,19 +49,12 @@ def came_from() -> dict[str, str]:
     return {"address": request.remote_addr or "", "user_agent": request.headers.get("User-Agent", "")[:400]}
 
 
-def keep_uploads(held: Answering, uploads: Iterable[FileStorage], field: str) -> list[StoredFile]:
-    """Keep what was uploaded; raises Invalid by `field` for one too large or of a kind we refuse."""
-    limit = current_app.extensions["settings"].max_upload_bytes
+def keep_uploads(held: Answering, uploads: Iterable[Upload], field: str) -> list[StoredFile]:
+    """Keep what was uploaded; raises Invalid by `field` for one of a kind we refuse."""
     kept = []
     for upload in uploads:
-        if not upload.filename:
-            continue
-        content = upload.read(limit + 1)
-        if len(content) > limit:
-            sentence = f"“{upload.filename}” is too large: a file may have {limit // 2**20} MB."
-            raise Invalid(sentence, {field: sentence})
         try:
-            kept.append(keep_file(upload.filename, content, held.actor))
+            kept.append(keep_file(upload.name, upload.content, held.actor))
         except Invalid as refusal:
             raise Invalid(refusal.sentence, {field: refusal.sentence}) from None
     return kept
