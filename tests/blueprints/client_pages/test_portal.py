@@ -24,7 +24,7 @@ from lifecycle.records.people.actor import SYSTEM
 from lifecycle.work.client_requests.models import ClientLink, PortalLink
 from tests.factories.browsing import Caller
 from tests.factories.cards import KnownCard, a_card, attach, hold, make_account, moved, plan, rows
-from tests.factories.clients import a_contact, publish_gates, request_of
+from tests.factories.clients import Client, a_contact, publish_gates, request_of
 from tests.factories.consequences import follow_through
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import lab
@@ -256,6 +256,12 @@ def test_the_documents_of_what_one_may_see_can_be_fetched_and_no_others(
     technical = mail_home(app, ana, tim, smtp_sink)
     technical.press("openings")
     assert "terms.pdf" not in technical.look()
+    cleo = Client.of(app, card, "terms")
+    cleo.open()
+    assert "terms.pdf" in cleo.look().text
+    staff = Caller(app, ana)
+    latest = request_of(app, card, "terms")["id"]
+    assert "terms.pdf" in staff.get(f"/client-gates/{latest}").text
     assert technical.browser.get(f"{technical.path}/files/{shown}").status_code == 404
 
 
