@@ -58,7 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     htmx.init_app(app)
     login_manager.init_app(app)
     limiter.init_app(app)
-    babel.init_app(app, timezone_selector=localization.time_zone, locale_selector=localization.locale)
+    localization.init_app(app, babel)
 
     requests.init_app(app)
     for part in (addresses, security, access, errors, assets, faces, formatting, navigation):

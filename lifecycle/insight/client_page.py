@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lifecycle.core.db import db
+from lifecycle.core.words import _, current_language
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.fields.values import show_answer
 from lifecycle.governance.gates.subject import Subject
@@ -20,6 +21,7 @@ from lifecycle.governance.language.model import (
 from lifecycle.governance.requests.answer import Opened
 from lifecycle.governance.requests.ask import get_definition
 from lifecycle.governance.requests.codes import waiting_code
+from lifecycle.governance.requests.decide import LOOK_AT_COMMENTS
 from lifecycle.governance.requests.form import AskedPage, AskedQuestion, AskedSection, FormState, read_form
 from lifecycle.governance.requests.signing import content_hash
 from lifecycle.records.people.models import User
@@ -69,8 +71,14 @@ class ClientPage:
             return None
         section = SectionDef(MEND, "", tuple(each.question for each in found))
         return AskedPage(
-            FormPageDef(MEND, "What to mend", (section,)), 1, [AskedSection(section, True, found)]
+            FormPageDef(MEND, _("What to mend"), (section,)), 1, [AskedSection(section, True, found)]
         )
+
+    @property
+    def reason(self) -> str:
+        """What staff wrote when they returned it; a sentence of our own in the reader's language."""
+        written = self.opened.request.reason or ""
+        return _(written) if written == LOOK_AT_COMMENTS else written
 
     def find(self, key: str) -> AskedPage | None:
         """Return a page that this link opens, by its key; MEND is the page of what to mend."""
@@ -147,13 +155,13 @@ class ClientPage:
 
     def show(self, asked: AskedQuestion) -> str:
         """Return an answer of the form as people read it."""
-        return show_answer(asked.question, asked.value)
+        return show_answer(asked.question, asked.value, current_language())
 
     def given(self) -> list[tuple[str, str]]:
         """Return what they answered, as (question, answer), for reading again."""
         answers: dict[str, Any] = self.opened.request.answers
         return [
-            (question.name, show_answer(question, answers[question.key]))
+            (question.name, show_answer(question, answers[question.key], current_language()))
             for question in self.questions
             if answers.get(question.key) not in (None, "", [], {})
         ]

@@ -12,21 +12,24 @@ from werkzeug.exceptions import HTTPException
 
 from lifecycle.core.db import db
 from lifecycle.core.errors import Refusal
+from lifecycle.core.words import _, marked
+from lifecycle.web.localization import is_for_client
 from lifecycle.web.requests import current_request_id, route
 
 log = logging.getLogger(__name__)
 
 _SENTENCES = {
-    400: "The request could not be understood. Nothing was changed.",
+    400: marked("The request could not be understood. Nothing was changed."),
     401: "You are signed out. Log in and try again; nothing was changed.",
-    403: "You may not do this. Nothing was changed.",
-    404: "There is nothing here. The address may be mistyped, or the thing was moved.",
-    405: "This address does not answer to that kind of request. Nothing was changed.",
-    413: "That was too large to take. Nothing was changed; send a smaller file or a shorter text.",
-    415: "That kind of content is not taken here. Nothing was changed.",
-    429: "Too many attempts. Wait a minute and try again; nothing was changed.",
-    503: "The service is busy or restarting. Nothing was changed; try again in a moment.",
+    403: marked("You may not do this. Nothing was changed."),
+    404: marked("There is nothing here. The address may be mistyped, or the thing was moved."),
+    405: marked("This address does not answer to that kind of request. Nothing was changed."),
+    413: marked("That was too large to take. Nothing was changed; send a smaller file or a shorter text."),
+    415: marked("That kind of content is not taken here. Nothing was changed."),
+    429: marked("Too many attempts. Wait a minute and try again; nothing was changed."),
+    503: marked("The service is busy or restarting. Nothing was changed; try again in a moment."),
 }
+_UNKNOWN = marked("Something went wrong.")
 
 
 def init_app(app: Flask) -> None:
@@ -49,7 +52,8 @@ def answer_with_sentence(sentence: str, status: int, reference: str | None = Non
         return response
     if request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json":
         return jsonify(error=sentence, reference=reference), status
-    page = render_template("errors/page.html", sentence=sentence, status=status, reference=reference)
+    name = "client_pages/failed.html" if is_for_client() else "errors/page.html"
+    page = render_template(name, sentence=sentence, status=status, reference=reference)
     return make_response(page, status)
 
 
@@ -59,7 +63,9 @@ def _refused(refusal: Refusal) -> ResponseReturnValue:
 
 def _stale_form(error: CSRFError) -> ResponseReturnValue:
     sentence = (
-        "This page was open too long, or you logged in again since. Nothing was changed; "
+        _("This page was open too long. Nothing was changed; reload the page and send it again.")
+        if is_for_client()
+        else "This page was open too long, or you logged in again since. Nothing was changed; "
         "reload the page and send it again."
     )
     return answer_with_sentence(sentence, 400)
@@ -69,19 +75,22 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
     if status < 400:
         return error.get_response()
-    return answer_with_sentence(_SENTENCES.get(status, error.description or "Something went wrong."), status)
+    sentence = _SENTENCES.get(status, error.description or _UNKNOWN)
+    return answer_with_sentence(_(sentence), status)
 
 
 def _database_away(error: sqlalchemy.exc.OperationalError) -> ResponseReturnValue:
     db.session.rollback()
     reference = _log_failure("database trouble")
-    return answer_with_sentence(_SENTENCES[503], 503, reference)
+    return answer_with_sentence(_(_SENTENCES[503]), 503, reference)
 
 
 def _bug(error: Exception) -> ResponseReturnValue:
     db.session.rollback()
     reference = _log_failure("unhandled error")
-    sentence = "Something went wrong on our side. Nothing was changed; the reference below helps us find it."
+    sentence = _(
+        "Something went wrong on our side. Nothing was changed; the reference below helps us find it."
+    )
     return answer_with_sentence(sentence, 500, reference)
 
 

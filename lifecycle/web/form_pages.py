@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from flask_wtf import FlaskForm
 
+from lifecycle.core.words import _
 from lifecycle.governance.language.model import ADDRESS_PARTS, OPTIONAL_PARTS, Question
 from lifecycle.governance.requests.form import AskedQuestion
 from lifecycle.web.inputs import build_form, typed_values
@@ -65,7 +66,7 @@ def _cells(asked: AskedQuestion) -> Iterable[tuple[Question, Any]]:
         parts = typed if isinstance(typed, dict) else {}
         for part, name in ADDRESS_PARTS.items():
             is_required = asked.is_required and part not in OPTIONAL_PARTS
-            yield Question(f"{question.key}-{part}", name, required=is_required), parts.get(part)
+            yield Question(f"{question.key}-{part}", _(name), required=is_required), parts.get(part)
     elif question.type == "table":
         rows = typed if isinstance(typed, list) else []
         for number in range(rows_of(asked)):

@@ -23,6 +23,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.validators import Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
+from lifecycle.core.words import _
 from lifecycle.governance.language.model import FieldDef, Question
 
 Declared = FieldDef | Question
@@ -96,12 +97,12 @@ def _field(item: Declared, is_compact: bool) -> Field:
     if item.type == "date":
         return _StoredDateField(**common, validators=_may_skip(required))
     if item.type == "yes_no":
-        options = [SelectChoice("yes", "Yes"), SelectChoice("no", "No")]
+        options = [SelectChoice("yes", _("Yes")), SelectChoice("no", _("No"))]
     if item.type in ("choice", "yes_no") and len(options) <= _RADIOS_UP_TO and not is_compact:
         return RadioField(**common, choices=options, validators=_may_skip(required))
     if item.type in ("choice", "yes_no"):
         return SelectField(
-            **common, choices=[SelectChoice("", "Choose…"), *options], validators=_may_skip(required)
+            **common, choices=[SelectChoice("", _("Choose…")), *options], validators=_may_skip(required)
         )
     if item.type == "choices":
         return SelectMultipleField(

@@ -2,18 +2,79 @@
 
 from __future__ import annotations
 
-from flask import has_request_context
+from typing import Final
+
+from flask import Flask, current_app, has_request_context, request
+from flask_babel import Babel
 from flask_login import current_user
+from jinja2 import Environment
+from werkzeug.exceptions import HTTPException
+
+from lifecycle.core.words import LANGUAGES, SOURCE, catalog, current_language, direction, prefer, preferred
+
+COOKIE: Final = "language"
+"""Holds the language that a client chose by a button."""
+_CLIENTS: Final = ("/c/", "/p/", "/s/")
+
+
+def init_app(app: Flask, babel: Babel) -> None:
+    """Give pages their words, and dates and numbers the same locale."""
+    babel.init_app(app, timezone_selector=time_zone, locale_selector=locale)
+    # A thread serves one request after the other; whom the last page was for is over.
+    app.before_request(lambda: prefer(None))
+    offer_words(app.jinja_env)
+
+
+def offer_words(environment: Environment) -> None:
+    """Give templates the catalogs; autoescaping goes on, and placeholders are by name."""
+    environment.install_gettext_callables(  # type: ignore[attr-defined]  # The extension brings it.
+        gettext=lambda text: catalog(current_language()).gettext(text),
+        ngettext=lambda one, many, number: catalog(current_language()).ngettext(one, many, number),
+        newstyle=True,
+    )
+    environment.globals.update(
+        language=current_language, direction=direction, languages=LANGUAGES, same_page=same_page
+    )
 
 
 def time_zone() -> str:
     """Return the time zone that dates are shown in: the user's own, else UTC."""
-    if has_request_context() and current_user.is_authenticated:
+    if has_request_context() and not is_for_client() and current_user.is_authenticated:
         zone: str = current_user.time_zone
         return zone
     return "UTC"
 
 
 def locale() -> str:
-    """Return the language of pages; English until catalogs arrive."""
-    return "en"
+    """Return the language of pages: of a client's what they chose, else their own, else their browser's.
+
+    Staff read English, and so does whoever opens no client's page.
+    """
+    if not has_request_context() or not is_for_client():
+        return SOURCE
+    chosen = request.cookies.get(COOKIE)
+    for language in (chosen, preferred(), request.accept_languages.best_match(LANGUAGES)):
+        if language in LANGUAGES:
+            return str(language)
+    return SOURCE
+
+
+def is_for_client() -> bool:
+    """Say whether the request is about a client's page, whether there is one or not."""
+    return request.blueprint == "client_pages" or is_for_clients(request.path)
+
+
+def is_for_clients(path: str) -> bool:
+    """Say whether a path is one of clients' pages."""
+    return path.startswith(_CLIENTS)
+
+
+def same_page() -> str:
+    """Return where the page at hand can be looked at again: its own path, else the first of its link."""
+    if request.method == "GET":
+        return request.full_path.rstrip("?")
+    try:
+        current_app.url_map.bind("").match(request.path, method="GET")
+    except HTTPException:
+        return "/".join(request.path.split("/")[:3])
+    return request.path

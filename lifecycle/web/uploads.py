@@ -9,6 +9,7 @@ from flask import current_app, g, request
 from werkzeug.datastructures import FileStorage
 
 from lifecycle.core.errors import Invalid
+from lifecycle.core.words import _
 from lifecycle.records.files.scan import scan
 from lifecycle.records.files.store import clean_name
 
@@ -51,7 +52,8 @@ def _checked(field: str, upload: FileStorage) -> Upload:
     try:
         if len(content) > settings.max_upload_bytes:
             most = settings.max_upload_bytes // 2**20
-            raise Invalid(f"“{name}” is too large: a file may have {most} MB.")  # noqa: TRY301
+            sentence = _("“%(name)s” is too large: a file may have %(most)s MB.", name=name, most=most)
+            raise Invalid(sentence)  # noqa: TRY301
         if settings.scan_command:
             scan(name, content, settings.scan_command)
     except Invalid as refusal:

@@ -22,6 +22,7 @@ from wtforms.validators import InputRequired
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from lifecycle.core.errors import Invalid
+from lifecycle.core.words import LANGUAGES
 from lifecycle.records.accounts.countries import countries, country_name
 from lifecycle.records.accounts.fields import LONGEST_NAME, LONGEST_NOTES
 from lifecycle.records.accounts.models import Account
@@ -102,6 +103,15 @@ class ContactForm(_Form):
     )
     phone = TelField(
         "Phone", description="With its country, like +34 912 345 678.", render_kw={"autocomplete": "off"}
+    )
+    language = SelectField(
+        "Language",
+        description="Of their pages and of our own letters to them.",
+        choices=[
+            SelectChoice("", "As their browser asks"),
+            *(SelectChoice(*each) for each in LANGUAGES.items()),
+        ],
+        validate_choice=False,
     )
     rights = SelectMultipleField(
         "May answer for their company as",

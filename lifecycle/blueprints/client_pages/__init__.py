@@ -6,4 +6,4 @@ from flask import Blueprint
 
 client_pages = Blueprint("client_pages", __name__)
 
-from lifecycle.blueprints.client_pages import credentials, forms, legal, portal, routes  # noqa: E402, F401  (routes hang themselves on it)
+from lifecycle.blueprints.client_pages import credentials, forms, languages, legal, portal, routes  # noqa: E402, F401  (routes hang themselves on it)

@@ -6,7 +6,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.client_pages import client_pages
-from lifecycle.blueprints.client_pages.serving import answered, by_token, came_from, gone
+from lifecycle.blueprints.client_pages.serving import answered, by_token, came_from, code_sent, gone
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid, NotFound, Refusal
 from lifecycle.extensions import limiter
@@ -37,7 +37,7 @@ def create_secret_code(token: str) -> ResponseReturnValue:
     except (Invalid, Conflict) as refusal:
         flash(refusal.sentence, "warning")
     else:
-        flash(f"We sent a code to {masked(address)}. It is good for 15 minutes.", "passed")
+        flash(code_sent(masked(address)), "passed")
     return redirect(url_for("client_pages.show_secret_door", token=token), 303)
 
 

@@ -19,6 +19,7 @@ from lifecycle.blueprints.client_pages.serving import (
 )
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid, NotFound, Refusal
+from lifecycle.core.words import _, marked, ngettext
 from lifecycle.extensions import limiter
 from lifecycle.governance.requests.answer import Answering, answering, find_opened
 from lifecycle.governance.requests.fill import Saved, add_files, drop_file, pass_on, save_answers
@@ -29,7 +30,7 @@ from lifecycle.web.access import public
 from lifecycle.web.form_pages import PREFIX, build_page_form, rows_of, typed_answers
 from lifecycle.web.uploads import check_uploads, uploads_of
 
-_NO_PAGE = "There is no such page."
+_NO_PAGE = marked("There is no such page.")
 
 
 class _NotNow(Exception):
@@ -77,10 +78,14 @@ def create_page_answers(token: str, key: str) -> ResponseReturnValue:
     opened = [each for each in asked.asked if each.question.key not in before]
     if errors or request.form.get("act") != "next" or opened:
         if opened:
-            more = "one more question" if len(opened) == 1 else f"{len(opened)} more questions"
-            flash(f"Saved. Your answers opened {more} here.", "info")
+            sentence = ngettext(
+                "Saved. Your answers opened one more question here.",
+                "Saved. Your answers opened %(num)s more questions here.",
+                len(opened),
+            )
+            flash(sentence, "info")
         elif not errors:
-            flash("Saved.", "passed")
+            flash(_("Saved."), "passed")
         return _form_page(token, page, asked, errors, kept=saved) if errors else _see(token, key)
     following = page.after(key)
     return _see(token, following.page.key) if following else redirect(_review(token, page), 303)
@@ -99,7 +104,7 @@ def create_draft(token: str) -> Any:
     except Refusal as refusal:
         return with_own(jsonify(problem=refusal.sentence)), refusal.status
     except _NotNow:
-        return with_own(jsonify(problem="Nothing can be filled in here now.")), 409
+        return with_own(jsonify(problem=_("Nothing can be filled in here now."))), 409
     errors = {**_errors(asked), **saved.conflicts}
     sent = {name.split("-")[1] for name in request.form if name.startswith(f"{PREFIX}-")}
     return with_own(
@@ -125,7 +130,7 @@ def create_colleague(token: str, key: str) -> ResponseReturnValue:
         return gone(token, why)
     except (Invalid, Conflict) as refusal:
         return _refused(token, key, refusal, "colleague")
-    flash(f"{name} gets a link to this page by email. You see here what they write.", "passed")
+    flash(_("%(name)s gets a link to this page by email. You see here what they write.", name=name), "passed")
     return _see(token, key)
 
 
@@ -150,7 +155,7 @@ def show_submission(token: str) -> ResponseReturnValue:
     try:
         opened = find_opened(token)
         if opened.link.pages is not None or opened.request.opened_at is None:
-            return gone(token, NotFound(_NO_PAGE))
+            return gone(token, NotFound(_(_NO_PAGE)))
         name, pdf = paper_of_submission(opened.request)
     except NotFound as why:
         return gone(token, why)
@@ -176,14 +181,14 @@ def _open(token: str, *, whole: bool = False) -> ClientPage:
     if page.form is None or page.opened.request.opened_at is None or not page.may_act:
         raise _NotNow
     if whole and page.pages is not None:
-        raise NotFound(_NO_PAGE)
+        raise NotFound(_(_NO_PAGE))
     return page
 
 
 def _asked(page: ClientPage, key: str) -> AskedPage:
     asked = page.find(key)
     if asked is None:
-        raise NotFound(_NO_PAGE)
+        raise NotFound(_(_NO_PAGE))
     return asked
 
 

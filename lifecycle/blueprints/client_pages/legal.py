@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from lifecycle.blueprints.client_pages import client_pages
 from lifecycle.blueprints.client_pages.serving import answered, by_token, gone
 from lifecycle.core.errors import NotFound
+from lifecycle.core.words import _
 from lifecycle.extensions import limiter
 from lifecycle.governance.requests.answer import find_opened
 from lifecycle.governance.requests.legal import read_shown
@@ -23,7 +24,7 @@ def show_legal(token: str, key: str) -> ResponseReturnValue:
     try:
         page = read_client_page(find_opened(token))
         if not page.opens_legal(key):
-            raise NotFound("There is no such document.")  # noqa: TRY301 - the same answer as for any other
+            raise NotFound(_("There is no such document."))  # noqa: TRY301 - the same answer as for any other
         legal = read_shown(page.subject, page.opened.request, key, request.args.get("since"))
     except NotFound as why:
         return gone(token, why)

@@ -19,6 +19,7 @@ from lifecycle.blueprints.client_pages.serving import (
     answered,
     by_token,
     came_from,
+    code_sent,
     gone,
     handed_over,
     inert,
@@ -26,6 +27,7 @@ from lifecycle.blueprints.client_pages.serving import (
 )
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid, NotFound, Refusal
+from lifecycle.core.words import _, marked
 from lifecycle.extensions import limiter
 from lifecycle.governance.requests import answer, renew
 from lifecycle.governance.requests.answer import Answering, answering, find_opened, try_code_of
@@ -62,7 +64,7 @@ def create_answer(token: str) -> ResponseReturnValue:
     """Take the yes, or what they submit; `draft` only keeps what was typed."""
     # A form with pages is saved page by page.
     if request.form.get("act") == "draft":
-        return _act(token, _keep_draft, said="Saved. Open the same link to go on, on any device.")
+        return _act(token, _keep_draft, said=marked("Saved. Open the same link to go on, on any device."))
     return _act(token, _take_answer(token))
 
 
@@ -81,7 +83,7 @@ def create_code(token: str) -> ResponseReturnValue:
     except (Invalid, Conflict) as refusal:
         flash(refusal.sentence, "warning")
     else:
-        flash(f"We sent a code to {masked(address)}. It is good for 15 minutes.", "passed")
+        flash(code_sent(masked(address)), "passed")
     return redirect(url_for(f"client_pages.{back}", token=token) + "#sign", 303)
 
 
@@ -100,7 +102,7 @@ def create_refusal(token: str) -> ResponseReturnValue:
 def create_stuck_report(token: str) -> ResponseReturnValue:
     """Let them say what keeps them; somebody is told."""
     reason = request.form.get("reason", "")
-    said = "Thank you. We have been told, and will be in touch."
+    said = marked("Thank you. We have been told, and will be in touch.")
     return _act(token, lambda held: answer.say_stuck(held, reason), said=said, form="stuck")
 
 
@@ -124,7 +126,7 @@ def show_file(token: str, file_id: uuid.UUID) -> ResponseReturnValue:
     except NotFound as why:
         return gone(token, why)
     if opened.request.opened_at is None or not read_client_page(opened).opens_file(file_id):
-        raise NotFound("There is no such file.")
+        raise NotFound(_("There is no such file."))
     stored, content = read_file(file_id)
     return inert(stored.name, content)
 
@@ -140,7 +142,7 @@ def show_paper(token: str) -> ResponseReturnValue:
         return gone(token, why)
     asked = opened.request
     if opened.link.pages is not None or asked.opened_at is None or asked.paper_id is None:
-        return gone(token, NotFound("There is no such paper."))
+        return gone(token, NotFound(_("There is no such paper.")))
     stored, content = read_file(asked.paper_id)
     return handed_over(stored.name, content)
 
@@ -198,7 +200,7 @@ def _act(
         except NotFound as why:
             return gone(token, why)
     if said:
-        flash(said, "passed")
+        flash(_(said), "passed")
     return redirect(url_for("client_pages.show_request", token=token), 303)
 
 

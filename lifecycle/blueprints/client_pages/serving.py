@@ -9,7 +9,9 @@ from flask import Response, make_response, render_template, request, send_file
 
 from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.core.tokens import hash_token
+from lifecycle.core.words import _, current_language
 from lifecycle.governance.requests.answer import Answering
+from lifecycle.governance.requests.codes import CODE_LASTS
 from lifecycle.records.files.models import StoredFile
 from lifecycle.records.files.store import keep_file
 from lifecycle.web.uploads import Upload
@@ -46,7 +48,19 @@ def with_own(response: Response) -> Response:
 
 def came_from() -> dict[str, str]:
     """Return where a client's act comes from, for its proof."""
-    return {"address": request.remote_addr or "", "user_agent": request.headers.get("User-Agent", "")[:400]}
+    return {
+        "address": request.remote_addr or "",
+        "user_agent": request.headers.get("User-Agent", "")[:400],
+        "language": current_language(),
+    }
+
+
+def code_sent(address: str) -> str:
+    """Return what is said once a code is on its way."""
+    minutes = int(CODE_LASTS.total_seconds() // 60)
+    return _(
+        "We sent a code to %(address)s. It is good for %(minutes)s minutes.", address=address, minutes=minutes
+    )
 
 
 def keep_uploads(held: Answering, uploads: Iterable[Upload], field: str) -> list[StoredFile]:

@@ -21,6 +21,7 @@ from lifecycle.core.clock import pretending
 from lifecycle.core.db import db, transaction
 from lifecycle.core.durations import Duration, parse_duration
 from lifecycle.exchange.demo.companies import Company, companies
+from lifecycle.exchange.demo.places import language_of
 from lifecycle.exchange.demo.times import OfficeHours
 from lifecycle.exchange.demo.walk import Stuck, Walker
 from lifecycle.governance.cards.subjects import forward_target, get_subject
@@ -261,6 +262,7 @@ def _begin(part: Part, chance: random.Random) -> uuid.UUID:
                 "name": name,
                 "title": title,
                 "email": company.email_of(name),
+                "language": language_of(company.country) or "",
                 "is_verified": True,
             },
             actor=SYSTEM,

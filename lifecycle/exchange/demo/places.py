@@ -117,6 +117,7 @@ _PEOPLE: dict[str, tuple[str, str]] = {
 
 POSITIONS = ("Managing director", "Operations manager", "Head of billing", "Network engineer", "Owner")
 
+_LANGUAGES = {"FR": "fr", "MA": "ar", **dict.fromkeys(("ES", "MX", "CO", "AR", "PE", "CL"), "es")}
 # A number of the country's form with zeros where a real one has its own digits.
 _PHONES = {
     "ES": "+34 910 000 1",
@@ -146,6 +147,11 @@ def person_name(country: str, number: int) -> str:
     """Return the `number`-th name of a country; neighbouring numbers differ in both parts."""
     first, last = (names.split() for names in _PEOPLE[country])
     return f"{first[number % len(first)]} {last[(number * 2 + number // len(first)) % len(last)]}"
+
+
+def language_of(country: str) -> str | None:
+    """Return the language that people of a country are written to in, or None: nobody has asked them yet."""
+    return _LANGUAGES.get(country)
 
 
 def phone_number(country: str, number: int) -> str | None:

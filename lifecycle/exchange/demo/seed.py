@@ -25,7 +25,14 @@ from lifecycle.core.db import db, transaction
 from lifecycle.core.errors import Conflict
 from lifecycle.core.locks import AdvisoryLock
 from lifecycle.exchange.demo.histories import handed_over, plan_parts, tell_part, unread_is_old
-from lifecycle.exchange.demo.places import POSITIONS, Provider, person_name, phone_number, providers
+from lifecycle.exchange.demo.places import (
+    POSITIONS,
+    Provider,
+    language_of,
+    person_name,
+    phone_number,
+    providers,
+)
 from lifecycle.exchange.demo.plan import Story, make_plan
 from lifecycle.exchange.demo.scene import Scene, Stage, email_of
 from lifecycle.exchange.demo.staff import OWNERS, gather, hire
@@ -222,6 +229,7 @@ def _add_contact(account_id: uuid.UUID, provider: Provider, number: int, turn: i
             "title": POSITIONS[(number + turn) % len(POSITIONS)],
             "email": email_of(name, provider),
             "phone": phone_number(provider.country, number + 7 * turn + 3) if turn == 0 else None,
+            "language": language_of(provider.country) or "",
             "is_verified": turn == 0,
         },
         actor=owner,

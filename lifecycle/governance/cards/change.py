@@ -14,6 +14,7 @@ from typing import Final
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, insert_soon
 from lifecycle.core.errors import Conflict, Invalid
+from lifecycle.core.words import _
 from lifecycle.governance.cards.subjects import lock_subject
 from lifecycle.governance.cards.summary import refresh_summary
 from lifecycle.governance.gates.subject import Subject
@@ -47,9 +48,10 @@ def changing_card(
     subject = lock_subject(card_id, writes_account=True)
     card = subject.card
     if card.archived_at is not None and not allow_closed:
-        raise Invalid("This card is archived. Restore it first; nothing was changed.")
+        raise Invalid(_closed("This card is archived. Restore it first; nothing was changed.", actor))
     if not subject.stage.is_open and not allow_closed:
-        raise Invalid(f"This card is closed ({subject.stage.name}). Reopen it first; nothing was changed.")
+        sentence = f"This card is closed ({subject.stage.name}). Reopen it first; nothing was changed."
+        raise Invalid(_closed(sentence, actor))
     if seen_version is not None and card.version != seen_version:
         raise Conflict(
             "Somebody changed this card while you were writing. Your text is kept; look at it again."
@@ -70,3 +72,10 @@ def touch_card(card: Card, actor: Actor) -> None:
         told.add(change)
         row = {"pipeline_id": card.pipeline_id, "card_id": card.id, "actor_id": actor.user_id}
         insert_soon(BoardChange, [row])
+
+
+def _closed(sentence: str, actor: Actor) -> str:
+    # A client knows no cards, and could not reopen one.
+    if actor.kind == "client":
+        return _("This is closed on our side. Nothing was changed; write to us if it should not be.")
+    return sentence

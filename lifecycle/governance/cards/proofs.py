@@ -17,6 +17,7 @@ from sqlalchemy import select
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid, NotFound
+from lifecycle.core.words import language_for
 from lifecycle.governance.cards.edit import find_worker_by_name, get_working_user, record_card_event
 from lifecycle.governance.fields.values import ValueRefused, clean_text, read_value
 from lifecycle.governance.gates.checks.approval import ApprovalParams, approval_key, approval_subject
@@ -268,12 +269,12 @@ def _send_outcome(
         raise Invalid(sentence, {"send_to": sentence})
     assert meeting.held_at is not None
     meeting.shared_at = now()
-    held_on = meeting.held_at.strftime("%-d %B %Y")
     send_letter(
         "meeting_outcome",
-        {"meeting": meeting, "tasks": made, "held_on": held_on, "sender": actor.name},
+        {"meeting": meeting, "tasks": made, "sender": actor.name},
         to_address=contact.email,
         to_name=contact.name,
+        language=language_for(contact.language),
         contact_id=contact.id,
         card_id=subject.card.id,
         thread=f"journey.{subject.card.journey_id}",

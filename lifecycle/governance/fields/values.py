@@ -13,9 +13,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import phonenumbers
+from babel.dates import format_date
+from babel.numbers import format_decimal, format_percent
 from email_validator import EmailNotValidError, validate_email
 
 from lifecycle.core.text import many_lines, one_line
+from lifecycle.core.words import SOURCE, _, translated
 from lifecycle.governance.language.model import ADDRESS_PARTS, OPTIONAL_PARTS, FieldDef, Option, Question
 
 SHORT_TEXT = 500
@@ -51,7 +54,7 @@ def read_value(definition: FieldDef | Question, typed: Any) -> Any:
     if isinstance(definition, Question) and definition.type in _OF_PARTS:
         return _OF_PARTS[definition.type](definition, typed)
     if isinstance(typed, list | dict) and definition.type != "choices":
-        raise ValueRefused(f"{definition.name} takes one value, not {len(typed)}.")
+        raise ValueRefused(_("%(name)s takes one value, not %(has)s.", name=definition.name, has=len(typed)))
     value = _READERS[definition.type](definition, typed)
     _check_size(definition, value)
     if isinstance(definition, FieldDef):
@@ -64,8 +67,14 @@ def clean_text(text: str, *, keep_lines: bool = False) -> str:
     return many_lines(text) if keep_lines else one_line(text)
 
 
-def show_value(definition: FieldDef | Question, value: Any, currency: str | None = None) -> str:
-    """Return a stored value as people read it; an empty string for nothing."""
+def show_value(
+    definition: FieldDef | Question, value: Any, currency: str | None = None, language: str = SOURCE
+) -> str:
+    """Return a stored value as people read it; an empty string for nothing.
+
+    Args:
+        language: what is kept, hashed or read by staff stays English; only a client's page asks for another.
+    """
     if value in (None, "", []):
         return ""
     if definition.type in ("choice", "choices"):
@@ -73,22 +82,28 @@ def show_value(definition: FieldDef | Question, value: Any, currency: str | None
         keys = value if isinstance(value, list) else [value]
         return ", ".join(names.get(key, str(key)) for key in keys)
     if definition.type == "yes_no":
-        return "Yes" if value else "No"
+        return translated("Yes" if value else "No", language)
+    if language != SOURCE and definition.type in _BY_PLACE:
+        return _BY_PLACE[definition.type](value, language)
     if definition.type == "money":
         return f"{Decimal(str(value)):,.2f}" + (f" {currency}" if currency else "")
     if definition.type == "percent":
         return f"{Decimal(str(value)).normalize():f} %"
     if isinstance(definition, Question) and definition.type in _OF_PARTS:
-        return _show_parts(definition, value)
+        return _show_parts(definition, value, language)
     return str(value)
 
 
-def show_answer(question: Question, typed: Any) -> str:
-    """Return an answer as people read it, also one that was only typed so far; what cannot be, as typed."""
+def show_answer(question: Question, typed: Any, language: str = SOURCE) -> str:
+    """Return an answer as people read it, also one that was only typed so far; what cannot be, as typed.
+
+    Args:
+        language: as for `show_value`.
+    """
     try:
-        return show_value(question, read_value(question, typed))
+        return show_value(question, read_value(question, typed), language=language)
     except PartsRefused:
-        return _show_parts(question, typed)
+        return _show_parts(question, typed, language)
     except ValueRefused:
         return ", ".join(map(str, typed)) if isinstance(typed, list) else str(typed)
 
@@ -108,16 +123,16 @@ def draft_value(typed: Any) -> Any:
     return many_lines(str(typed))[: 2 * LONG_TEXT]
 
 
-def _show_parts(definition: Question, value: Any) -> str:
+def _show_parts(definition: Question, value: Any, language: str) -> str:
     if definition.type == "address":
         return "\n".join(str(value[part]) for part in ADDRESS_PARTS if value.get(part))
     if definition.type == "file":
         return ", ".join(str(item["name"]) for item in value)
-    return "\n".join(_show_row(definition.columns, row) for row in filled_rows(value))
+    return "\n".join(_show_row(definition.columns, row, language) for row in filled_rows(value))
 
 
-def _show_row(columns: Sequence[Question], row: Mapping[str, Any]) -> str:
-    shown = ((column.name, show_answer(column, row.get(column.key))) for column in columns)
+def _show_row(columns: Sequence[Question], row: Mapping[str, Any], language: str) -> str:
+    shown = ((column.name, show_answer(column, row.get(column.key), language)) for column in columns)
     return "; ".join(f"{name}: {text}" for name, text in shown if text)
 
 
@@ -130,13 +145,18 @@ def _read_address(definition: Question, typed: Any) -> dict[str, str] | None:
     if not value:
         return None
     errors = {
-        part: f"{definition.name}: {ADDRESS_PARTS[part]} may have {SHORT_TEXT} characters."
+        part: _(
+            "%(name)s: %(part)s may have %(most)s characters.",
+            name=definition.name,
+            part=_(ADDRESS_PARTS[part]),
+            most=SHORT_TEXT,
+        )
         for part, text in value.items()
         if len(text) > SHORT_TEXT
     }
     for part, name in ADDRESS_PARTS.items():
         if part not in value and part not in OPTIONAL_PARTS:
-            errors[part] = f"{definition.name}: {name} is missing."
+            errors[part] = _("%(name)s: %(part)s is missing.", name=definition.name, part=_(name))
     if errors:
         raise PartsRefused(errors)
     return value
@@ -145,7 +165,14 @@ def _read_address(definition: Question, typed: Any) -> dict[str, str] | None:
 def _read_table(definition: Question, typed: Any) -> list[dict[str, Any]] | None:
     rows = filled_rows(typed)
     if len(rows) > definition.most_rows:
-        raise ValueRefused(f"{definition.name} takes {definition.most_rows} rows; this has {len(rows)}.")
+        raise ValueRefused(
+            _(
+                "%(name)s takes %(most)s rows; this has %(has)s.",
+                name=definition.name,
+                most=definition.most_rows,
+                has=len(rows),
+            )
+        )
     errors: dict[str, str] = {}
     values = [_read_row(definition, number, row, errors) for number, row in enumerate(rows)]
     if errors:
@@ -164,7 +191,7 @@ def _read_row(
 ) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for column in definition.columns:
-        place = f"{definition.name}, row {number + 1}"
+        place = _("%(name)s, row %(number)s", name=definition.name, number=number + 1)
         try:
             value = read_value(column, row.get(column.key))
         except ValueRefused as refusal:
@@ -173,7 +200,9 @@ def _read_row(
         if value is not None:
             values[column.key] = value
         elif column.required:
-            errors[f"{number}-{column.key}"] = f"{place}: {column.name} is missing."
+            errors[f"{number}-{column.key}"] = _(
+                "%(name)s: %(part)s is missing.", name=place, part=column.name
+            )
     return values
 
 
@@ -194,7 +223,14 @@ def _read_text(definition: FieldDef | Question, typed: Any) -> str:
     limit = LONG_TEXT if definition.type == "long_text" else SHORT_TEXT
     text = str(typed)
     if len(text) > limit:
-        raise ValueRefused(f"{definition.name} may have {limit:,} characters; this has {len(text):,}.")
+        raise ValueRefused(
+            _(
+                "%(name)s may have %(most)s characters; this has %(has)s.",
+                name=definition.name,
+                most=f"{limit:,}",
+                has=f"{len(text):,}",
+            )
+        )
     return text
 
 
@@ -204,18 +240,20 @@ def _read_number(definition: FieldDef | Question, typed: Any) -> Any:
     if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d+)?", text):
         text = text.replace(",", "")
     if not re.fullmatch(r"-?\d{1,12}(\.\d{1,6})?", text):
-        raise ValueRefused(f"{definition.name} must be a number, written like 1234.50.")
+        raise ValueRefused(_("%(name)s must be a number, written like 1234.50.", name=definition.name))
     try:
         number = Decimal(text)
     except InvalidOperation:
-        raise ValueRefused(f"{definition.name} must be a number, written like 1234.50.") from None
+        raise ValueRefused(
+            _("%(name)s must be a number, written like 1234.50.", name=definition.name)
+        ) from None
     if definition.type == "integer":
         if number != number.to_integral_value():
-            raise ValueRefused(f"{definition.name} must be a whole number.")
+            raise ValueRefused(_("%(name)s must be a whole number.", name=definition.name))
         return int(number)
     if definition.type == "money":
         if number != number.quantize(Decimal("0.01")):
-            raise ValueRefused(f"{definition.name} may have two decimals.")
+            raise ValueRefused(_("%(name)s may have two decimals.", name=definition.name))
         return str(number.quantize(Decimal("0.01")))
     return f"{number.normalize():f}"
 
@@ -224,13 +262,21 @@ def _read_date(definition: FieldDef | Question, typed: Any) -> str:
     try:
         return date.fromisoformat(str(typed)).isoformat()
     except ValueError:
-        raise ValueRefused(f"{definition.name} must be a date, written like 2026-11-30.") from None
+        raise ValueRefused(
+            _("%(name)s must be a date, written like 2026-11-30.", name=definition.name)
+        ) from None
 
 
 def _read_choice(definition: FieldDef | Question, typed: Any) -> str:
     option = _find_option(definition.options, str(typed))
     if option is None:
-        raise ValueRefused(f"{definition.name}: choose one of {_named(definition.options)}.")
+        raise ValueRefused(
+            _(
+                "%(name)s: choose one of %(options)s.",
+                name=definition.name,
+                options=_named(definition.options),
+            )
+        )
     return option.key
 
 
@@ -246,14 +292,16 @@ def _read_yes_no(definition: FieldDef | Question, typed: Any) -> bool:
         return True
     if word in ("no", "false", "0", "n"):
         return False
-    raise ValueRefused(f"{definition.name}: choose yes or no.")
+    raise ValueRefused(_("%(name)s: choose yes or no.", name=definition.name))
 
 
 def _read_email(definition: FieldDef | Question, typed: Any) -> str:
     try:
         return validate_email(str(typed)[:320], check_deliverability=False).normalized
     except EmailNotValidError:
-        raise ValueRefused(f"{definition.name} must be an email address, like ana@example.com.") from None
+        raise ValueRefused(
+            _("%(name)s must be an email address, like ana@example.com.", name=definition.name)
+        ) from None
 
 
 def _read_phone(definition: FieldDef | Question, typed: Any) -> str:
@@ -263,7 +311,7 @@ def _read_phone(definition: FieldDef | Question, typed: Any) -> str:
         number = None
     if number is None or not phonenumbers.is_possible_number(number):
         raise ValueRefused(
-            f"{definition.name} must be a phone number with its country, like +34 912 345 678."
+            _("%(name)s must be a phone number with its country, like +34 912 345 678.", name=definition.name)
         )
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
@@ -275,7 +323,9 @@ def _read_url(definition: FieldDef | Question, typed: Any) -> str:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or len(text) > 2000:
-        raise ValueRefused(f"{definition.name} must be a web address that begins with https:// or http://.")
+        raise ValueRefused(
+            _("%(name)s must be a web address that begins with https:// or http://.", name=definition.name)
+        )
     return text
 
 
@@ -294,13 +344,26 @@ _READERS: dict[str, Callable[[FieldDef | Question, Any], Any]] = {
     "phone": _read_phone,
     "url": _read_url,
 }
+_BY_PLACE: dict[str, Callable[[Any, str], str]] = {
+    "integer": lambda value, place: format_decimal(Decimal(str(value)), locale=place),
+    "number": lambda value, place: format_decimal(
+        Decimal(str(value)), locale=place, decimal_quantization=False
+    ),
+    "money": lambda value, place: format_decimal(Decimal(str(value)), "#,##0.00", locale=place),
+    "percent": lambda value, place: format_percent(
+        Decimal(str(value)) / 100, locale=place, decimal_quantization=False
+    ),
+    "date": lambda value, place: format_date(date.fromisoformat(str(value)), "long", locale=place),
+}
 _NUMBERS = frozenset({"integer", "number", "money", "percent"})
 
 
 def _check_pattern(definition: FieldDef, value: Any) -> None:
     if definition.pattern and not re.fullmatch(definition.pattern, str(value)):
         raise ValueRefused(
-            f"{definition.name}: {definition.pattern_says or 'this does not have the right form'}."
+            f"{definition.name}: {definition.pattern_says}."
+            if definition.pattern_says
+            else _("%(name)s: this does not have the right form.", name=definition.name)
         )
 
 
@@ -309,11 +372,20 @@ def _check_size(definition: FieldDef | Question, value: Any) -> None:
         return
     is_number = definition.type in _NUMBERS
     size = Decimal(str(value)) if is_number else Decimal(len(str(value)))
-    unit = "" if is_number else " characters"
     if definition.minimum is not None and size < definition.minimum:
-        raise ValueRefused(f"{definition.name} must be at least {definition.minimum}{unit}.")
+        words = {"name": definition.name, "least": definition.minimum}
+        raise ValueRefused(
+            _("%(name)s must be at least %(least)s.", **words)
+            if is_number
+            else _("%(name)s must be at least %(least)s characters.", **words)
+        )
     if definition.maximum is not None and size > definition.maximum:
-        raise ValueRefused(f"{definition.name} must be at most {definition.maximum}{unit}.")
+        words = {"name": definition.name, "most": definition.maximum}
+        raise ValueRefused(
+            _("%(name)s must be at most %(most)s.", **words)
+            if is_number
+            else _("%(name)s must be at most %(most)s characters.", **words)
+        )
 
 
 def _find_option(options: Sequence[Option], typed: str) -> Option | None:

@@ -14,6 +14,8 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from lifecycle.core.words import marked
+
 if TYPE_CHECKING:
     from lifecycle.core.calendars import BusinessCalendar
     from lifecycle.core.durations import Duration
@@ -37,11 +39,11 @@ FieldType = Literal[
 QuestionType = FieldType | Literal["address", "file", "table"]
 """What a question of a form may be besides: an address, files, or a table of simple questions."""
 ADDRESS_PARTS: Final[dict[str, str]] = {
-    "street": "Street and number",
-    "postcode": "Postal code",
-    "town": "Town",
-    "region": "Region or state",
-    "country": "Country",
+    "street": marked("Street and number"),
+    "postcode": marked("Postal code"),
+    "town": marked("Town"),
+    "region": marked("Region or state"),
+    "country": marked("Country"),
 }
 OPTIONAL_PARTS: Final = frozenset({"postcode", "region"})
 FieldOwner = Literal["card", "account"]

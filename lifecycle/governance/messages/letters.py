@@ -148,10 +148,15 @@ def _contact(contact: Contact | None, subject: Subject) -> Mapping[str, str]:
 
 
 def due_in_words(due_at: datetime, subject: Subject) -> str:
-    """Return the day something is due, as clients read it: in the zone of the playbook's calendar."""
+    """Return the day something is due, in words of the playbook's own letters."""
+    return f"{due_on(due_at, subject):%-d %B %Y}"
+
+
+def due_on(due_at: datetime, subject: Subject) -> date:
+    """Return the day something is due, as clients know it: in the zone of the playbook's calendar."""
     calendar = next(iter(subject.playbook.calendars.values()), None)
     zone = ZoneInfo(calendar.time_zone) if calendar else ZoneInfo("UTC")
-    return due_at.astimezone(zone).strftime("%-d %B %Y")
+    return due_at.astimezone(zone).date()
 
 
 def _request(request: AboutRequest, subject: Subject) -> Mapping[str, str]:

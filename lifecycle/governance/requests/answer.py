@@ -19,6 +19,7 @@ from lifecycle.core.db import db
 from lifecycle.core.errors import Conflict, Invalid, NotFound
 from lifecycle.core.queue import BULK, enqueue_after_commit
 from lifecycle.core.tokens import hash_token
+from lifecycle.core.words import SOURCE, _, marked, ngettext, prefer
 from lifecycle.governance.cards.change import changing_card
 from lifecycle.governance.cards.edit import record_card_event, set_fields
 from lifecycle.governance.fields.questions import read_questions
@@ -48,8 +49,8 @@ from lifecycle.work.client_requests.queries import find_submission
 CHANNEL = "client link"
 MOST_FILES = 20
 LONGEST_REASON = 2_000
-GONE = "This link does not open anything. It may have expired, or a newer one took its place."
-_REPEATED = "This has been answered already. Nothing was changed."
+GONE = marked("This link does not open anything. It may have expired, or a newer one took its place.")
+_REPEATED = marked("This has been answered already. Nothing was changed.")
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def find_opened(token: str) -> Opened:
         .execution_options(populate_existing=True)
     ).one_or_none()
     if row is None or not _works(*row):
-        raise NotFound(GONE)
+        raise NotFound(_(GONE))
+    prefer(row[2].language)
     return Opened(*row)
 
 
@@ -129,7 +131,7 @@ def answering(token: str) -> Iterator[Answering]:
         contact = db.session.get(Contact, opened.contact.id, populate_existing=True)
         # Asked again under the lock: it may have been revoked while we waited for the card.
         if link is None or contact is None or not _works(link, request, contact):
-            raise NotFound(GONE)
+            raise NotFound(_(GONE))
         link.last_used_at = now()
         pages = frozenset(link.pages) if link.pages is not None else None
         yield Answering(subject, request, get_definition(subject, request), contact, actor, link, pages)
@@ -153,7 +155,7 @@ def ask_for_code(held: Answering) -> None:
     require_open(held)
     _require_whole(held)
     if held.definition.sign is None:
-        raise Invalid("Nothing is signed here.")
+        raise Invalid(_("Nothing is signed here."))
     mail_code(held)
     record_act(held, "card.request.code_sent")
 
@@ -164,7 +166,8 @@ def mail_code(held: Answering) -> ClientCode:
     return send_code(
         held.link,
         held.contact,
-        purpose=f"sign “{request.name}”",
+        purpose="sign",
+        about=request.name,
         card_id=request.card_id,
         request_id=request.id,
     )
@@ -187,7 +190,7 @@ def save_draft(held: Answering, typed: Mapping[str, Any]) -> None:
     require_open(held)
     _require_whole(held)
     if held.definition.pages:
-        raise Conflict("This is saved page by page. Open the page you want to fill in.")
+        raise Conflict(_("This is saved page by page. Open the page you want to fill in."))
     asked = [question.key for question in held.definition.asks if question.key in typed]
     kept = {key: draft_value(typed[key]) for key in asked}
     held.request.answers = {**held.request.answers, **kept}
@@ -212,7 +215,7 @@ def answer_request(
     Args:
         signer, position: who answers, as they write it themselves.
         agrees: whether they ticked the sentence they agree to.
-        came_from: address and user agent, kept with the proof.
+        came_from: address, user agent and the language of the page, kept with the proof.
         seen_hash: the hash of what their page showed; another one means that it changed meanwhile.
         signing: of a request that is signed, the drawing, the code, and the hash of what they looked over.
 
@@ -223,8 +226,10 @@ def answer_request(
     request, subject = held.request, held.subject
     if seen_hash != request.shown_hash or is_changed(subject, request):
         raise Conflict(
-            "What this page showed has been changed by us meanwhile. Nothing was sent; "
-            "we will send you the new version."
+            _(
+                "What this page showed has been changed by us meanwhile. Nothing was sent; "
+                "we will send you the new version."
+            )
         )
     _require_whole(held)
     values, fields, scores = _read(held, typed)
@@ -246,6 +251,7 @@ def answer_request(
         "documents": request.documents,
         "address": came_from.get("address", ""),
         "user_agent": came_from.get("user_agent", "")[:400],
+        "language": came_from.get("language", SOURCE),
         **signed,
     }
     request.signed_at, request.paper_id = (at, None) if signed else (None, None)
@@ -279,7 +285,7 @@ def decline_request(held: Answering, reason: str) -> None:
     """
     require_open(held)
     _require_whole(held)
-    text = _required_reason(reason, "Say why, so that we can put it right.")
+    text = _required_reason(reason, _("Say why, so that we can put it right."))
     request = held.request
     request.status, request.reason, request.answered_at = "declined", text, now()
     db.session.flush()
@@ -295,7 +301,7 @@ def say_stuck(held: Answering, reason: str) -> None:
         Invalid: no reason; Conflict: it is answered already.
     """
     require_open(held)
-    text = _required_reason(reason, "Say what keeps you from going on.")
+    text = _required_reason(reason, _("Say what keeps you from going on."))
     held.request.stuck_reason, held.request.stuck_at = text, now()
     record_act(held, "card.request.stuck", reason=text)
     tell_owner(held, f"{held.contact.name} is stuck with {held.request.name}", act=True, body=text)
@@ -304,12 +310,12 @@ def say_stuck(held: Answering, reason: str) -> None:
 def require_open(held: Answering) -> None:
     """Raise Conflict if the request is answered already."""
     if held.request.status not in WAITING_STATUSES:
-        raise Conflict(_REPEATED)
+        raise Conflict(_(_REPEATED))
 
 
 def _require_whole(held: Answering) -> None:
     if held.pages is not None:
-        raise Conflict("A part of this was passed to you. Whoever has the whole decides on it.")
+        raise Conflict(_("A part of this was passed to you. Whoever has the whole decides on it."))
 
 
 def _required_reason(text: str, missing: str) -> str:
@@ -317,7 +323,11 @@ def _required_reason(text: str, missing: str) -> str:
     if not cleaned:
         raise Invalid(missing, {"reason": missing})
     if len(cleaned) > LONGEST_REASON:
-        sentence = f"At most {LONGEST_REASON:,} characters; this has {len(cleaned):,}."
+        sentence = _(
+            "At most %(most)s characters; this has %(has)s.",
+            most=f"{LONGEST_REASON:,}",
+            has=f"{len(cleaned):,}",
+        )
         raise Invalid(sentence, {"reason": sentence})
     return cleaned
 
@@ -358,7 +368,9 @@ def _signed(held: Answering, signer: str, position: str, signing: Signing | None
     signature = read_signature(signer, position, signing.drawn if signing else "")
     digest = content_hash(held.subject, held.definition, held.request)
     if signing is None or signing.seen_content != digest:
-        raise Conflict("What you looked over has changed meanwhile. Nothing was signed; look it over again.")
+        raise Conflict(
+            _("What you looked over has changed meanwhile. Nothing was signed; look it over again.")
+        )
     code = use_code(signing.code)
     return {
         "signature": signature.as_proof(),
@@ -371,13 +383,13 @@ def _signed(held: Answering, signer: str, position: str, signing: Signing | None
 def _check_signature(held: Answering, files: Sequence[StoredFile], signer: str, agrees: bool) -> None:
     errors: dict[str, str] = {}
     if not clean_text(signer):
-        errors["signer"] = "Write your name."
+        errors["signer"] = _("Write your name.")
     if held.request.consent and not agrees:
-        errors["agrees"] = "Tick the sentence to agree."
+        errors["agrees"] = _("Tick the sentence to agree.")
     if held.definition.must_attach and not files and not held.request.files:
-        errors["files"] = "Attach the file."
+        errors["files"] = _("Attach the file.")
     if not held.definition.pages and len(files) + len(held.request.files) > MOST_FILES:
-        errors["files"] = f"At most {MOST_FILES} files."
+        errors["files"] = ngettext("At most %(num)s file.", "At most %(num)s files.", MOST_FILES)
     if errors:
         raise Invalid(" ".join(errors.values()), errors)
 
@@ -395,7 +407,8 @@ def _attach(held: Answering, file: StoredFile) -> None:
     """Let a file count as the evidence that the request asks for."""
     key = held.definition.attach
     if key is None:
-        raise Invalid("Nothing can be sent along here.", {"files": "Nothing can be sent along here."})
+        sentence = _("Nothing can be sent along here.")
+        raise Invalid(sentence, {"files": sentence})
     item = attachments.attach(
         held.subject.card.id,
         held.subject.visit.id,

@@ -17,6 +17,7 @@ from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.core.ids import new_id
 from lifecycle.core.tokens import hash_token
+from lifecycle.core.words import _
 from lifecycle.governance.cards.edit import record_card_event
 from lifecycle.governance.cards.waiting import start_waiting, stop_waiting
 from lifecycle.governance.gates.checks.client import shown_values
@@ -333,7 +334,7 @@ def get_definition(subject: Subject, request: ClientRequest) -> ClientRequestDef
     """
     definition = subject.playbook.client_requests.get(request.key)
     if definition is None:
-        raise Invalid("The card's playbook no longer has this request. Nothing was changed.")
+        raise Invalid(_("The card's playbook no longer has this request. Nothing was changed."))
     return definition
 
 

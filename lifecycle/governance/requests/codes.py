@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
@@ -12,36 +12,40 @@ from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Conflict, Invalid
 from lifecycle.core.ids import new_id
+from lifecycle.core.words import _, language_for, marked
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.outbox.letters import send_letter
 from lifecycle.records.outbox.sealed import code_placeholder, sealed_code
 from lifecycle.work.client_requests.models import ClientCode, ClientLink, ClientSecret
 
+Purpose = Literal["sign", "see"]
 CODE_LASTS: Final = timedelta(minutes=15)
 MOST_ATTEMPTS: Final = 5
 MOST_CODES: Final = 6
 _WITHIN: Final = timedelta(hours=1)
-_WRONG: Final = "That is not the code we mailed. Look at the latest message, or ask for a new code."
+_WRONG: Final = marked("That is not the code we mailed. Look at the latest message, or ask for a new code.")
 
 
-def send_code(door: ClientLink | ClientSecret, contact: Contact, *, purpose: str, **about: Any) -> ClientCode:
+def send_code(
+    door: ClientLink | ClientSecret, contact: Contact, *, purpose: Purpose, about: str, **message: Any
+) -> ClientCode:
     """Mail a code for a link or a secret to its contact; an earlier one is good no longer.
 
     Args:
-        purpose: what it is for, as it stands behind "your code to".
-        about: card_id and request_id of the message.
+        purpose, about: what it is for, and of what.
+        message: its card_id and request_id.
 
     Raises:
         Conflict: very many were asked for; Invalid: the contact has no address.
     """
     if not contact.email:
-        raise Invalid("We know no email address of yours. Write to us.")
+        raise Invalid(_("We know no email address of yours. Write to us."))
     at = now()
     recent = db.session.scalar(
         sa.select(sa.func.count()).where(_of(door), ClientCode.created_at > at - _WITHIN)
     )
     if (recent or 0) >= MOST_CODES:
-        raise Conflict("Many codes were sent in the last hour. Use the latest, or try again later.")
+        raise Conflict(_("Many codes were sent in the last hour. Use the latest, or try again later."))
     db.session.execute(
         sa.update(ClientCode)
         .where(_of(door), ClientCode.used_at.is_(None), ClientCode.expires_at > at)
@@ -57,13 +61,14 @@ def send_code(door: ClientLink | ClientSecret, contact: Contact, *, purpose: str
     minutes = int(CODE_LASTS.total_seconds() // 60)
     send_letter(
         "client_code",
-        {"purpose": purpose, "code": code_placeholder(_name(code)), "minutes": minutes},
+        {"purpose": purpose, "about": about, "code": code_placeholder(_name(code)), "minutes": minutes},
         to_address=contact.email,
         to_name=contact.name,
+        language=language_for(contact.language),
         contact_id=contact.id,
         cause=f"code/{code.id}",
         resend_if_unsure=True,
-        **about,
+        **message,
     )
     return code
 
@@ -110,7 +115,7 @@ def use_code(code: ClientCode | None) -> ClientCode:
         else None
     )
     if held is None or held.used_at is not None or held.expires_at <= now():
-        raise Invalid(_WRONG, {"code": _WRONG})
+        raise Invalid(_(_WRONG), {"code": _(_WRONG)})
     held.used_at = now()
     return held
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Conflict, Invalid
+from lifecycle.core.words import marked
 from lifecycle.governance.cards.edit import record_card_event
 from lifecycle.governance.cards.waiting import start_waiting
 from lifecycle.governance.fields.values import clean_text
@@ -41,6 +42,8 @@ from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientLink, 
 from lifecycle.work.client_requests.queries import find_submission
 
 PAGE = "page"
+LOOK_AT_COMMENTS = marked("Please look at what we wrote beside your answers.")
+"""The reason that is kept when staff gave none but comments; clients read it in their language."""
 
 
 def ask_client(
@@ -164,7 +167,7 @@ def return_submission(
     about = _comments(subject, request, comments or {})
     if not text and not about:
         raise Invalid("Say what to mend.", {"reason": "Say what to mend."})
-    text = text or "Please look at what we wrote beside your answers."
+    text = text or LOOK_AT_COMMENTS
     _review(request, actor, "returned", text, about)
     request.status, request.reason, request.comments = "returned", text, about
     request.decided_at, request.decided_by = now(), actor.user_id

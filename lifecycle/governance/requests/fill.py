@@ -15,10 +15,11 @@ import sqlalchemy as sa
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid, NotFound
+from lifecycle.core.words import _, current_language, language_for, ngettext
 from lifecycle.governance.fields.values import clean_text, draft_value, show_answer
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import Question
-from lifecycle.governance.messages.letters import due_in_words
+from lifecycle.governance.messages.letters import due_on
 from lifecycle.governance.requests.answer import Answering, record_act, require_open
 from lifecycle.governance.requests.ask import get_definition, link_address, make_link
 from lifecycle.governance.requests.contacts import known_or_new
@@ -68,9 +69,12 @@ def save_answers(
         mark = marks.get(question.key)
         known = (seen_of or {}).get(question.key, seen)
         if mark and mark["n"] > known and mark["contact"] != str(held.contact.id):
-            conflicts[question.key] = (
-                f"{mark['by']} has answered “{question.name}” meanwhile: {_quoted(question, before)}. "
-                "Yours was not kept; save again to put it in its place."
+            conflicts[question.key] = _(
+                "%(by)s has answered “%(name)s” meanwhile: %(answer)s. "
+                "Yours was not kept; save again to put it in its place.",
+                by=mark["by"],
+                name=question.name,
+                answer=_quoted(question, before),
             )
             continue
         answers[question.key] = value
@@ -89,7 +93,11 @@ def add_files(held: Answering, key: str, files: Sequence[StoredFile]) -> None:
     question = _file_question(held, key)
     request = held.request
     if len(request.files) + len(files) > MOST_UPLOADS:
-        sentence = f"At most {MOST_UPLOADS} files altogether. Remove some first, or put them into an archive."
+        sentence = ngettext(
+            "At most %(num)s file altogether. Remove some first, or put them into an archive.",
+            "At most %(num)s files altogether. Remove some first, or put them into an archive.",
+            MOST_UPLOADS,
+        )
         raise Invalid(sentence, {question.key: sentence})
     new = [{"id": str(file.id), "name": file.name} for file in files]
     request.files = [*request.files, *new]
@@ -123,11 +131,11 @@ def pass_on(held: Answering, page_key: str, name: str, email: str) -> Contact:
     require_open(held)
     page = held.definition.page(page_key)
     if page is None or (held.pages is not None and page_key not in held.pages):
-        raise NotFound("There is no such page.")
+        raise NotFound(_("There is no such page."))
     request = held.request
     contact = _colleague(held, name, email)
     if _count_links(held) >= MOST_LINKS:
-        sentence = "This was passed on very often already. Write to us, and we send the links."
+        sentence = _("This was passed on very often already. Write to us, and we send the links.")
         raise Invalid(sentence, {"email": sentence})
     link = make_link(request, contact, [page_key])
     cause = f"request/{request.id}/passed/{link.id}"
@@ -153,7 +161,7 @@ def mail_part(
         "account": subject.account.name,
         "request": request.name,
         "page": ", ".join(pages),
-        "due": due_in_words(request.due_at, subject),
+        "due": due_on(request.due_at, subject).isoformat(),
         "link": link_address(link),
     }
     send_letter(
@@ -161,6 +169,7 @@ def mail_part(
         words,
         to_address=contact.email or "",
         to_name=contact.name,
+        language=language_for(contact.language),
         contact_id=contact.id,
         card_id=subject.id,
         request_id=request.id,
@@ -193,21 +202,27 @@ def _file_question(held: Answering, key: str) -> Question:
     require_open(held)
     found = next((each for each in held.definition.asks if each.key == key and each.type == "file"), None)
     if found is None or not _opens(held, found):
-        raise NotFound("There is no such question.")
+        raise NotFound(_("There is no such question."))
     return found
 
 
 def _quoted(question: Question, typed: Any) -> str:
-    text = show_answer(question, typed).replace("\n", ", ")
-    return f"“{text[:200]}”" if text else "nothing"
+    text = show_answer(question, typed, current_language()).replace("\n", ", ")
+    return _("“%(text)s”", text=text[:200]) if text else _("nothing")
 
 
 def _colleague(held: Answering, name: str, email: str) -> Contact:
     address = clean_text(email)
     if not address:
-        sentence = "Give the email address of your colleague."
+        sentence = _("Give the email address of your colleague.")
         raise Invalid(sentence, {"email": sentence})
-    return known_or_new(held.subject, clean_text(name), address)
+    try:
+        return known_or_new(held.subject, clean_text(name), address)
+    except Invalid as refusal:
+        # Its sentence is for staff; those of its fields are for whoever typed them.
+        if not refusal.field_errors:
+            raise
+        raise Invalid(" ".join(refusal.field_errors.values()), refusal.field_errors) from None
 
 
 def _count_links(held: Answering) -> int:

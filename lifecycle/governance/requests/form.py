@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from lifecycle.core.expressions import Expression, ExpressionError
+from lifecycle.core.words import _
 from lifecycle.governance.fields.questions import ReadAnswers
 from lifecycle.governance.fields.values import PartsRefused, ValueRefused, read_value
 from lifecycle.governance.gates.context import Facts, expression_context
@@ -160,7 +161,7 @@ class FormState:
             question = each.question
             read.errors.update(each.errors)
             if each.is_missing:
-                read.errors[question.key] = f"{question.name} must be answered."
+                read.errors[question.key] = _("%(name)s must be answered.", name=question.name)
             if each.value is not None:
                 read.values[question.key] = each.value
                 if question.saves in playbook.fields:

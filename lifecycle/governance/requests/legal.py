@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from lifecycle.core.db import db
 from lifecycle.core.errors import NotFound
 from lifecycle.core.prose import Block, ChangedBlock, blocks_of, compare
+from lifecycle.core.words import _, marked
 from lifecycle.governance.gates.context import today_of
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ClientRequestDef, LegalDef
@@ -22,7 +23,7 @@ from lifecycle.records.legal.texts import find_legal_text, list_legal_texts
 from lifecycle.records.playbooks.models import Pipeline
 from lifecycle.work.client_requests.models import ClientRequest
 
-_NO_DOCUMENT: Final = "There is no such document."
+_NO_DOCUMENT: Final = marked("There is no such document.")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def _shown(document: LegalDef, today: date) -> dict[str, Any]:
         "sha256": version.sha256,
         "legal": document.key,
         "version": version.version,
+        "since": version.since.isoformat(),
     }
 
 
@@ -82,7 +84,7 @@ def read_shown(subject: Subject, request: ClientRequest, key: str, since: str | 
     shown = next((item for item in request.documents if item.get("legal") == key), None)
     text = find_legal_text(subject.playbook.key, key, shown["version"]) if shown else None
     if text is None:
-        raise NotFound(_NO_DOCUMENT)
+        raise NotFound(_(_NO_DOCUMENT))
     accepted = accepted_version(subject.account.id, subject.playbook.key, key)
     return read_legal(text, since, accepted if accepted != text.version else None)
 

@@ -13,6 +13,7 @@ from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.core.ids import new_id
 from lifecycle.core.tokens import hash_token
+from lifecycle.core.words import _, language_for, prefer
 from lifecycle.governance.requests.answer import GONE
 from lifecycle.governance.requests.decide import working_link
 from lifecycle.records.accounts.models import Account, Contact
@@ -45,6 +46,7 @@ def send_home(contact_id: uuid.UUID, actor: Actor) -> PortalLink:
         {"account": account.name, "sender": actor.name, "link": _address(link)},
         to_address=contact.email,
         to_name=contact.name,
+        language=language_for(contact.language),
         contact_id=contact.id,
         cause=f"portal/{link.id}",
         resend_if_unsure=True,
@@ -97,7 +99,7 @@ def find_opened_home(token: str) -> tuple[PortalLink, Contact]:
     """
     link, contact = find_home(token)
     if link.opened_at is None:
-        raise NotFound("There is nothing here.")
+        raise NotFound(_("There is nothing here."))
     return link, contact
 
 
@@ -114,7 +116,8 @@ def find_home(token: str) -> tuple[PortalLink, Contact]:
         .execution_options(populate_existing=True)
     ).one_or_none()
     if row is None or not _works(*row):
-        raise NotFound(GONE)
+        raise NotFound(_(GONE))
+    prefer(row[1].language)
     return row[0], row[1]
 
 
@@ -150,7 +153,7 @@ def link_for(contact: Contact, request_id: uuid.UUID) -> str:
     """
     request = _request_of(contact, request_id)
     if request is None or not may_answer(contact, request):
-        raise NotFound("There is no such request.")
+        raise NotFound(_("There is no such request."))
     return sealed_token(f"client_links/{working_link(request, contact).id}")
 
 
@@ -162,7 +165,7 @@ def find_paper(contact: Contact, request_id: uuid.UUID) -> uuid.UUID:
     """
     request = _request_of(contact, request_id)
     if request is None or request.paper_id is None or not may_see(contact, request):
-        raise NotFound("There is no such paper.")
+        raise NotFound(_("There is no such paper."))
     return request.paper_id
 
 
@@ -179,7 +182,7 @@ def find_home_file(contact: Contact, file_id: uuid.UUID) -> uuid.UUID:
             *(item.get("id") for item in request.files),
         }:
             return file_id
-    raise NotFound("There is no such file.")
+    raise NotFound(_("There is no such file."))
 
 
 def requests_of_home(account_id: uuid.UUID) -> list[ClientRequest]:

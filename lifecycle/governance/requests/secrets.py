@@ -15,6 +15,7 @@ from lifecycle.core.errors import Conflict, Invalid, NotFound
 from lifecycle.core.ids import new_id
 from lifecycle.core.sealing import Unreadable, seal, unseal
 from lifecycle.core.tokens import hash_token
+from lifecycle.core.words import _, language_for, prefer
 from lifecycle.governance.cards.edit import record_card_event
 from lifecycle.governance.cards.subjects import lock_subject
 from lifecycle.governance.fields.values import clean_text
@@ -112,7 +113,8 @@ def find_secret(token: str) -> tuple[ClientSecret, Contact]:
         .execution_options(populate_existing=True)
     ).one_or_none()
     if row is None or row[0].sealed is None or row[0].expires_at <= now() or row[1].archived_at is not None:
-        raise NotFound(GONE)
+        raise NotFound(_(GONE))
+    prefer(row[1].language)
     return row[0], row[1]
 
 
@@ -123,7 +125,7 @@ def ask_for_code(token: str) -> str:
         NotFound: the link opens nothing; Conflict, Invalid: as `codes.send_code`.
     """
     secret, contact = find_secret(token)
-    send_code(secret, contact, purpose=f"see “{secret.title}”", card_id=secret.card_id)
+    send_code(secret, contact, purpose="see", about=secret.title, card_id=secret.card_id)
     return contact.email or ""
 
 
@@ -142,7 +144,7 @@ def show_secret(token: str, code: ClientCode | None, came_from: Mapping[str, str
     try:
         text = unseal(secret.sealed)
     except Unreadable:
-        raise Invalid("This cannot be read any more. Write to us, and we send it anew.") from None
+        raise Invalid(_("This cannot be read any more. Write to us, and we send it anew.")) from None
     secret.sealed, secret.viewed_at = None, now()
     client = Actor(user_id=None, name=contact.name, role="client", kind="client")
     data: dict[str, Any] = {**_described(secret), "from": dict(came_from)}
@@ -175,6 +177,7 @@ def _mail(subject: Subject, secret: ClientSecret, contact: Contact, actor: Actor
         words,
         to_address=contact.email or "",
         to_name=contact.name,
+        language=language_for(contact.language),
         contact_id=contact.id,
         card_id=subject.id,
         cause=f"secret/{secret.id}",

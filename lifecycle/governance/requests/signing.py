@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lifecycle.core.errors import Invalid
+from lifecycle.core.words import _
 from lifecycle.governance.fields.values import clean_text, show_value
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ClientRequestDef
@@ -74,14 +75,14 @@ def read_signature(name: str, position: str, drawn: str) -> Signature:
     """
     signer = clean_text(name)[:120]
     if not signer:
-        raise Invalid("Write your name.", {"signer": "Write your name."})
+        raise Invalid(_("Write your name."), {"signer": _("Write your name.")})
     return Signature(signer, clean_text(position)[:120], _strokes(drawn))
 
 
 def _strokes(drawn: str) -> list[list[list[int]]]:
     if not drawn.strip():
         return []
-    sentence = "The drawing could not be read. Draw it again, or leave it empty and sign by your name."
+    sentence = _("The drawing could not be read. Draw it again, or leave it empty and sign by your name.")
     if len(drawn) > 80_000 or not re.fullmatch(r"[\[\]0-9,\s]*", drawn):
         raise Invalid(sentence, {"drawn": sentence})
     try:

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid
 from lifecycle.core.text import many_lines, one_line
+from lifecycle.core.words import LANGUAGES, _
 from lifecycle.records.accounts.countries import country_name, find_country
 from lifecycle.records.accounts.rights import CONTACT_RIGHTS
 from lifecycle.records.people.models import User
@@ -38,6 +39,7 @@ CONTACT_FIELDS = {
     "title": "Position",
     "email": "Email",
     "phone": "Phone",
+    "language": "Language",
     "rights": "May answer for their company as",
     "is_verified": "Verified",
 }
@@ -90,7 +92,13 @@ def _name(typed: Any) -> str:
     if not name:
         raise _Refused("Enter a name.")
     if len(name) > LONGEST_NAME:
-        raise _Refused(f"A name may have {LONGEST_NAME} characters; this has {len(name):,}.")
+        raise _Refused(
+            _(
+                "A name may have %(most)s characters; this has %(has)s.",
+                most=LONGEST_NAME,
+                has=f"{len(name):,}",
+            )
+        )
     return name
 
 
@@ -157,7 +165,14 @@ def _email(typed: Any) -> str | None:
     try:
         return validate_email(text[:320], check_deliverability=False, globally_deliverable=False).normalized
     except EmailNotValidError:
-        raise _Refused("Enter an email address like ana@example.com.") from None
+        raise _Refused(_("Enter an email address like ana@example.com.")) from None
+
+
+def _language(typed: Any) -> str | None:
+    text = str(typed or "")
+    if text and text not in LANGUAGES:
+        raise _Refused("Choose a language from the list.")
+    return text or None
 
 
 def _rights(typed: Any) -> list[str]:
@@ -196,6 +211,7 @@ _CONTACT_READERS: dict[str, Callable[[Any], Any]] = {
     "title": _line,
     "email": _email,
     "phone": _phone,
+    "language": _language,
     "rights": _rights,
     "is_verified": bool,
 }

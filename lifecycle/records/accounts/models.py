@@ -68,6 +68,8 @@ class Contact(Model):
     is_verified: Mapped[bool] = mapped_column(default=False)
     # What they may answer for their company: of owner, technical, billing, signatory.
     rights: Mapped[list[Any]] = mapped_column(default=list)
+    # Of LANGUAGES; None while nobody has said: then their browser does.
+    language: Mapped[str | None]
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from lifecycle.core.errors import Invalid
+from lifecycle.core.words import _
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,11 @@ def scan(name: str, content: bytes, command: Sequence[str]) -> None:
         return
     if outcome == _INFECTED:
         log.warning("the virus scanner refused a file of %d bytes", len(content))
-        raise Invalid(f"“{name}” was not taken: our virus scanner found something in it.")
+        raise Invalid(_("“%(name)s” was not taken: our virus scanner found something in it.", name=name))
     log.error("the virus scanner could not look at a file: %s", outcome)
-    raise Invalid(f"“{name}” could not be checked for viruses just now, so it was not taken. Try again soon.")
+    raise Invalid(
+        _(
+            "“%(name)s” could not be checked for viruses just now, so it was not taken. Try again soon.",
+            name=name,
+        )
+    )

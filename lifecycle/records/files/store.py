@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid, NotFound
+from lifecycle.core.words import _
 from lifecycle.records.files.models import FileContent, StoredFile
 from lifecycle.records.people.actor import Actor
 
@@ -43,7 +44,7 @@ def keep_file(name: str, content: bytes, actor: Actor) -> StoredFile:
         Invalid: empty, or of a kind that is not taken.
     """
     if not content:
-        raise Invalid("The file is empty.", {"file": "Choose a file that is not empty."})
+        raise Invalid(_("The file is empty."), {"file": _("Choose a file that is not empty.")})
     clean = clean_name(name)
     media_type = _sniff(clean, content)
     digest = hashlib.sha256(content).hexdigest()
@@ -68,7 +69,7 @@ def read_file(file_id: uuid.UUID) -> tuple[StoredFile, bytes]:
         .where(StoredFile.id == file_id)
     ).one_or_none()
     if row is None:
-        raise NotFound("There is no such file.")
+        raise NotFound(_("There is no such file."))
     return row[0], bytes(row[1])
 
 
@@ -99,4 +100,4 @@ def _is_text(content: bytes) -> bool:
 
 
 def _refusal(name: str) -> str:
-    return f"“{name}” is not taken: send PDF, an image, Office, ZIP, CSV or text."
+    return _("“%(name)s” is not taken: send PDF, an image, Office, ZIP, CSV or text.", name=name)

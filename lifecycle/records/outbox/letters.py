@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import current_app, render_template
 
+from lifecycle.core.words import SOURCE, speaking
 from lifecycle.records.outbox.compose import send_message
 from lifecycle.records.outbox.models import OutboxMessage
 
@@ -32,18 +33,26 @@ def render_letter(name: str, **context: Any) -> Letter:
 
 
 def send_letter(
-    name: str, words: Mapping[str, Any], *, to_address: str, to_name: str, **message: Any
+    name: str,
+    words: Mapping[str, Any],
+    *,
+    to_address: str,
+    to_name: str,
+    language: str = SOURCE,
+    **message: Any,
 ) -> OutboxMessage:
     """Owe somebody the letter `name`; it is also the kind of the message.
 
     Args:
         words: what the letter says; `person` and `home` are known.
+        language: of LANGUAGES, whatever the page at hand is in.
         message: the rest that `send_message` takes, but for its words.
 
     Raises:
         Invalid: the address could not stand in a header.
     """
-    letter = render_letter(name, person=to_name, home=base_url(), **words)
+    with speaking(language):
+        letter = render_letter(name, person=to_name, home=base_url(), **words)
     return send_message(
         name,
         to_address=to_address,

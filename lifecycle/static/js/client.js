@@ -83,7 +83,7 @@ if (form) {
       // They have read now what somebody else wrote there meanwhile; saved again, theirs counts.
       if (found.conflicts.includes(key)) see(question, key, found.edition)
     }
-    status.textContent = status.dataset.words.replace('{time}', new Date().toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' }))
+    status.textContent = status.dataset.words.replace('{time}', new Date().toLocaleTimeString(document.documentElement.lang, { hour: '2-digit', minute: '2-digit' }))
   }
 
   // Where the page itself puts it: under the label and the help. What it said before is over.

@@ -62,7 +62,7 @@ def test_the_version_in_force_is_shown_read_and_compared(
     assert cleo.browser.get(f"{cleo.path}/legal/rules").status_code == 404, "a link shows nothing by itself"
     cleo.open()
     page = cleo.look().text
-    assert f'{cleo.path}/legal/rules">House rules</a>' in page
+    assert f'{cleo.path}/legal/rules"><bdi>House rules</bdi></a>' in page
     assert "Version 2, in force since 1 September 2026" in page
     text = cleo.browser.get(f"{cleo.path}/legal/rules")
     assert text.status_code == 200

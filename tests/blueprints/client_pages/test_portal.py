@@ -125,8 +125,8 @@ def test_it_says_where_things_stand_and_leads_to_what_is_needed(
     assert home.press("openings").status_code == 303
     page = home.look()
     assert "What we need from you" in page
-    assert "Now: <strong>Terms</strong>, step 2 of 3." in page
-    assert "Next: Live." in page
+    assert "Now: <strong><bdi>Terms</bdi></strong>, step 2 of 3." in page
+    assert "Next: <bdi>Live</bdi>." in page
     assert 'aria-current="step"' in page
     request = request_of(app, card, "terms")
     went = home.press(f"requests/{request['id']}/links")

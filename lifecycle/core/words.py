@@ -1,0 +1,112 @@
+"""The product's own words in the reader's language, from the catalogs in `translations/`.
+
+English is the source: a sentence stands in the code as it is read, and a catalog says it in another language.
+Whatever is kept (evidence, proofs, notices to staff) is written without these, or inside `speaking("en")`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from flask_babel import force_locale, get_locale, refresh
+
+LANGUAGES: Final = {"en": "English", "fr": "Français", "es": "Español", "ar": "العربية"}
+"""The languages of clients' pages, by their own names."""
+SOURCE: Final = "en"
+RIGHT_TO_LEFT: Final = frozenset({"ar"})
+_preferred: ContextVar[str | None] = ContextVar("preferred_language", default=None)
+CATALOGS: Final = Path(__file__).parents[1] / "translations"
+
+
+def _(text: str, /, **variables: Any) -> str:
+    """Return a sentence in the language of the reader; outside of an application, as it stands.
+
+    Args:
+        variables: what its placeholders stand for, like `%(name)s`.
+    """
+    return translated(text, current_language(), **variables)
+
+
+def ngettext(one: str, many: str, number: int, /, **variables: Any) -> str:
+    """Return the sentence for a number of things, which is its placeholder `num`."""
+    language = current_language()
+    found = catalog(language).ngettext(one, many, number)
+    return found % _isolated(language, {"num": number, **variables})
+
+
+def translated(text: str, language: str, /, **variables: Any) -> str:
+    """Return a sentence in a language."""
+    found = catalog(language).gettext(text)
+    return found % _isolated(language, variables) if variables else found
+
+
+def marked(text: str) -> str:
+    """Return `text` as it stands, and put it into the catalogs: it is translated where it is used."""
+    return text
+
+
+def current_language() -> str:
+    """Return the language of whoever reads what is written now; English outside of an application."""
+    locale = get_locale()
+    return str(locale.language) if locale is not None else SOURCE
+
+
+def direction() -> str:
+    """Return which way the current language is written, `ltr` or `rtl`."""
+    return "rtl" if current_language() in RIGHT_TO_LEFT else "ltr"
+
+
+def language_for(own: str | None) -> str:
+    """Return the language to write to somebody in: their own, else the one of the page that they act on."""
+    return own if own in LANGUAGES else current_language()
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Let what is written meanwhile be in a language; needs an application context."""
+    with force_locale(language):
+        yield
+
+
+def prefer(language: str | None) -> None:
+    """Note the language of whoever a page is for; None forgets it. Whether it counts, the web decides."""
+    if _preferred.get() != language:
+        _preferred.set(language)
+        # What was said before was in another language; what comes is asked anew.
+        refresh()
+
+
+def preferred() -> str | None:
+    """Return what `prefer` noted."""
+    return _preferred.get()
+
+
+@cache
+def catalog(language: str) -> NullTranslations:
+    """Return the sentences of a language, read once a process; those of an unknown one stay English."""
+    if language == SOURCE or language not in LANGUAGES:
+        return NullTranslations()
+    with (CATALOGS / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        read = read_po(file, locale=language)
+    compiled = BytesIO()
+    write_mo(compiled, read)
+    compiled.seek(0)
+    return GNUTranslations(compiled)
+
+
+def _isolated(language: str, variables: dict[str, Any]) -> dict[str, Any]:
+    # Between Arabic words a Latin name would draw the full stop to its wrong side.
+    if language not in RIGHT_TO_LEFT:
+        return variables
+    return {
+        name: f"\u2068{value}\u2069" if isinstance(value, str) else value for name, value in variables.items()
+    }
