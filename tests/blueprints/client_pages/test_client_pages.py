@@ -19,7 +19,17 @@ from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.work.attachments.models import Attachment
 from lifecycle.work.client_requests.models import ClientLink
 from tests.factories.browsing import Caller
-from tests.factories.cards import KnownCard, a_card, card_row, fill, make_account, moved, rows, stage_of
+from tests.factories.cards import (
+    KnownCard,
+    a_card,
+    attach,
+    card_row,
+    fill,
+    make_account,
+    moved,
+    rows,
+    stage_of,
+)
 from tests.factories.clients import Client, a_contact, publish_gates, request_of
 from tests.factories.consequences import follow_through, notices
 from tests.factories.people import Person, make_user
@@ -330,3 +340,19 @@ def test_links_last_until_sixty_days_after_they_are_due(app: Flask, asked: Known
     [link] = rows(app, ClientLink)
     assert link["expires_at"] - request_of(app, asked, "terms")["due_at"] == timedelta(days=60)
     assert link["expires_at"] > now()
+
+
+def test_a_document_of_the_card_is_shown_to_client_and_staff(
+    app: Flask, card: KnownCard, ana: Person, smtp_sink: Any
+) -> None:
+    attach(app, card, ana, "photo", kind="link", title="Site plan", url="https://example.com/plan", note=None)
+    moved(app, card, "terms", ana)
+    follow_through(app)
+    cleo = Client.of(app, card, "terms")
+    cleo.open()
+    page = cleo.look()
+    assert page.status_code == 200
+    assert 'href="https://example.com/plan"' in page.text
+    shown = Caller(app, ana).get(f"/client-gates/{request_of(app, card, 'terms')['id']}")
+    assert shown.status_code == 200
+    assert "Site plan" in shown.text
