@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from flask import render_template
 from markupsafe import Markup
 
+from lifecycle.core.words import SOURCE, _, speaking
 from lifecycle.governance.fields.values import show_value
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import MessageDef
@@ -21,7 +22,6 @@ from lifecycle.records.accounts.rights import CONTACT_RIGHTS
 from lifecycle.records.outbox.letters import Letter, base_url
 from lifecycle.records.people.models import User
 
-TO_CLIENT = "You get this because you are {account}'s contact for it. Answer this message to reach {owner}."
 TO_STAFF = "You get this because of your department or your part in this card."
 
 
@@ -59,17 +59,29 @@ def write_letter(
     values = message_values(subject, contact, owner, request)
     text = fill_text(message.text, values)
     title = " ".join(fill_text(message.subject, values).split())
-    reason = TO_CLIENT if to_client else TO_STAFF
-    html = render_template(
-        "emails/playbook/body.html",
-        subject=title,
-        # The author's own markup: only values are escaped, and only administrators publish.
-        html=Markup(fill_html(message.html, values)) if message.html else None,  # noqa: S704
-        parts=_parts(text, request.link if request else None, request.name if request else ""),
-        reason=reason.format(account=subject.account.name, owner=owner.name if owner else "us"),
-        home=base_url(),
-    )
+    # The words are the playbook's; what stands around them is ours, whoever's page it is written on.
+    with speaking((contact.language if to_client and contact else None) or SOURCE):
+        html = render_template(
+            "emails/playbook/body.html",
+            subject=title,
+            # The author's own markup: only values are escaped, and only administrators publish.
+            html=Markup(fill_html(message.html, values)) if message.html else None,  # noqa: S704
+            parts=_parts(text, request.link if request else None, request.name if request else ""),
+            reason=_reason_for_client(subject, owner) if to_client else TO_STAFF,
+            home=base_url(),
+        )
     return Letter(title, text.strip() + "\n", html)
+
+
+def _reason_for_client(subject: Subject, owner: User | None) -> str:
+    account = subject.account.name
+    if owner is None:
+        return _("You get this because you are a contact of %(account)s.", account=account)
+    return _(
+        "You get this because you are %(account)s's contact for it. Answer this message to reach %(owner)s.",
+        account=account,
+        owner=owner.name,
+    )
 
 
 def _parts(text: str, link: str | None, name: str) -> list[_Part]:
@@ -78,7 +90,7 @@ def _parts(text: str, link: str | None, name: str) -> list[_Part]:
     for block in text.strip().split("\n\n"):
         lines = tuple(line.strip() for line in block.strip().splitlines())
         if link is not None and lines == (link,):
-            found.append(_Part(label=f"Open: {name}", link=link))
+            found.append(_Part(label=_("Open: %(name)s", name=name), link=link))
         elif lines:
             found.append(_Part(lines))
     return found

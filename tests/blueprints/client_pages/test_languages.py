@@ -168,8 +168,10 @@ def test_the_whole_way_of_a_french_client_is_french_and_what_is_kept_is_not(
     staff = Caller(app, ana)
     # Even a member of staff who chose French on a client's page, or whose browser asks for it.
     staff.client.set_cookie("language", "fr")
-    for path in (card.url, f"/client-gates/{request['id']}", f"{card.url}/evidence", "/inbox"):
-        page = staff.get(path, Accept_Language="fr").text
+    for path in (card.url, f"/client-gates/{request['id']}", f"{card.url}/timeline", "/inbox"):
+        answer = staff.get(path, Accept_Language="fr")
+        assert answer.status_code == 200, path
+        page = answer.text
         assert 'lang="en"' in page
         assert "Enregistrer" not in page
         assert "Oui" not in page
@@ -228,7 +230,7 @@ def test_a_language_is_chosen_by_a_button_and_leads_back(app: Flask, ana: Person
         assert odd.headers["Location"] == "/", back
         assert "language=" not in odd.headers.get("Set-Cookie", "")
     assert cleo.browser.get("/language").status_code == 405, "looking changes nothing"
-    assert cleo.browser.post("/language", data={"language": "fr"}).status_code in (303, 400)
+    assert cleo.browser.post("/language", data={"language": "fr"}).status_code == 400
     assert '<html lang="es"' in cleo.get()
 
 
@@ -273,8 +275,16 @@ def test_links_that_open_nothing_and_failures_are_in_the_language_of_the_browser
         assert "Il n\u2019y a rien ici" in missing.text
         assert 'href="/"' not in missing.text, "the boards are not theirs"
     stale = browser.post("/c/x/openings", headers=french)
-    if stale.status_code == 400:
-        assert_french(stale.text)
+    assert stale.status_code == 400
+    assert_french(stale.text)
+    token = re.search(r'name="csrf_token" value="([^"]+)"', browser.get("/c/x", headers=french).text)
+    assert token
+    for _ in range(5):
+        browser.post("/c/x/renewals", data={"csrf_token": token[1]}, headers=french)
+    often = browser.post("/c/x/renewals", data={"csrf_token": token[1]}, headers=french)
+    assert often.status_code == 429
+    assert_french(often.text)
+    assert "Trop de tentatives" in often.text
 
     def fail(_token: str) -> Any:
         raise RuntimeError("broken on purpose")
@@ -330,6 +340,11 @@ def test_letters_go_by_the_contact_whoever_asks_for_them(app: Flask, smtp_sink: 
     card = a_card(app, ana, account=account, fields={"price": "120", "wish": "Blue"})
     moved(app, card, "terms", ana)
     follow_through(app)
+    # The words of a playbook's letter are its own, its frame is ours.
+    framed = text_of(received(smtp_sink)[-1], "html")
+    assert received(smtp_sink)[-1]["Subject"].startswith("Please decide")
+    assert "فتح: \u2068Your terms\u2069" in framed
+    assert "لأنكم جهة الاتصال لدى" in framed
     # Somebody holds the link in a browser that was told French.
     other = Reader.of(app, card, "terms")
     other.browser.set_cookie("language", "fr")

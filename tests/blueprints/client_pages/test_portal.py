@@ -153,10 +153,10 @@ def test_a_card_on_another_board_does_not_hide_where_the_project_stands(
         own.journey_id = db.session.get_one(Card, card.id).journey_id
     home = home_of(app, smtp_sink)
     home.press("openings")
-    assert "Now: <strong>Terms</strong>, step 2 of 3." in home.look()
+    assert "Now: <strong><bdi>Terms</bdi></strong>, step 2 of 3." in home.look()
     with app.app_context(), transaction():
         db.session.execute(sa.update(Card).where(Card.id == card.id).values(archived_at=now()))
-    assert "Now: <strong>Welcome</strong>, step 1 of 1." in home.look()
+    assert "Now: <strong><bdi>Welcome</bdi></strong>, step 1 of 1." in home.look()
 
 
 def test_each_contact_sees_what_their_rights_are_for(
