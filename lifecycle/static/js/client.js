@@ -83,7 +83,14 @@ if (form) {
       // They have read now what somebody else wrote there meanwhile; saved again, theirs counts.
       if (found.conflicts.includes(key)) see(question, key, found.edition)
     }
-    status.textContent = status.dataset.words.replace('{time}', new Date().toLocaleTimeString(document.documentElement.lang, { hour: '2-digit', minute: '2-digit' }))
+    status.textContent = status.dataset.words.replace('{time}', timeNow())
+  }
+
+  // By the page's language, and of its places the one that the browser knows; in the digits of the page.
+  function timeNow() {
+    const { lang } = document.documentElement
+    const place = navigator.languages.find((each) => each.split('-')[0] === lang) ?? lang
+    return new Date().toLocaleTimeString(place, { hour: '2-digit', minute: '2-digit', numberingSystem: 'latn' })
   }
 
   // Where the page itself puts it: under the label and the help. What it said before is over.
