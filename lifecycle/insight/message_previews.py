@@ -28,6 +28,7 @@ from lifecycle.records.cards.models import Card
 from lifecycle.records.outbox.letters import base_url
 from lifecycle.records.people.models import User
 from lifecycle.records.playbooks.models import Pipeline
+from lifecycle.records.sms.segments import count_segments
 
 MOST_FOUND: Final = 8
 _DUE_IN: Final = timedelta(days=5)
@@ -48,6 +49,8 @@ class MessagePreview:
     recipient: str
     subject: str | None
     text: str | None
+    sms: str | None
+    sms_parts: int
     problem: str | None
     found: list[CardHit]
 
@@ -82,6 +85,8 @@ def read_preview(key: str, name: str, card_id: uuid.UUID | None, query: str) -> 
         recipient="",
         subject=None,
         text=None,
+        sms=None,
+        sms_parts=0,
         problem=None,
         found=found,
     )
@@ -116,7 +121,9 @@ def _filled_in(preview: MessagePreview, subject: Subject) -> MessagePreview:
             "A field of this card holds what the current revision does not understand. Choose another card."
         )
         return replace(named, problem=problem)
-    return replace(named, subject=letter.subject, text=letter.text)
+    sms = letter.sms if preview.is_to_client else None
+    parts = count_segments(sms) if sms else 0
+    return replace(named, subject=letter.subject, text=letter.text, sms=sms, sms_parts=parts)
 
 
 def _recipient(preview: MessagePreview, contact: Contact | None, subject: Subject) -> str:

@@ -63,6 +63,7 @@ def send_code(door: ClientLink | ClientSecret, contact: Contact, *, purpose: str
         contact_id=contact.id,
         cause=f"code/{code.id}",
         resend_if_unsure=True,
+        at_once=True,
         **about,
     )
     return code
