@@ -31,6 +31,8 @@ from lifecycle.records.playbooks.models import Pipeline
 from lifecycle.records.sms.segments import count_segments
 
 MOST_FOUND: Final = 8
+_NO_KEY: Final = "…"
+_KEY_LENGTH: Final = 43
 _DUE_IN: Final = timedelta(days=5)
 _REASON: Final = "(the reason that was given)"
 
@@ -122,7 +124,8 @@ def _filled_in(preview: MessagePreview, subject: Subject) -> MessagePreview:
         )
         return replace(named, problem=problem)
     sms = letter.sms if preview.is_to_client else None
-    parts = count_segments(sms) if sms else 0
+    # The made-up link counts as a real one: a key in the place of the dots.
+    parts = count_segments(sms.replace(_NO_KEY, "x" * _KEY_LENGTH)) if sms else 0
     return replace(named, subject=letter.subject, text=letter.text, sms=sms, sms_parts=parts)
 
 
@@ -146,7 +149,9 @@ def _made_up(preview: MessagePreview) -> AboutRequest:
         None,
     )
     home = base_url()
-    return AboutRequest(asked.name if asked else "The request", f"{home}/c/…", now() + _DUE_IN, _REASON)
+    return AboutRequest(
+        asked.name if asked else "The request", f"{home}/c/{_NO_KEY}", now() + _DUE_IN, _REASON
+    )
 
 
 def _subject(card_id: uuid.UUID, revision: CurrentRevision) -> Subject:
