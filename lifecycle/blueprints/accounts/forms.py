@@ -122,14 +122,14 @@ class ContactForm(_Form):
     )
     time_zone = StringField(
         "Time zone",
-        description="Type a city, like Paris.",
-        render_kw={"list": "time-zones", "autocomplete": "off", "spellcheck": "false"},
+        render_kw={
+            "list": "time-zones",
+            "autocomplete": "off",
+            "spellcheck": "false",
+            "placeholder": "Type a city",
+        },
     )
-    quiet_from = StringField(
-        "Quiet from",
-        description="Until they end, only what they asked for themselves is sent.",
-        render_kw={"type": "time", "autocomplete": "off"},
-    )
+    quiet_from = StringField("Quiet from", render_kw={"type": "time", "autocomplete": "off"})
     quiet_until = StringField("Quiet until", render_kw={"type": "time", "autocomplete": "off"})
 
 

@@ -15,7 +15,7 @@ from lifecycle.records.accounts.models import Contact
 from lifecycle.records.evidence.log import account_chain, record_event
 from lifecycle.records.people.actor import SYSTEM
 
-CHANNELS: Final = {"": "Email", "sms": "SMS, or email where that is not possible"}
+CHANNELS: Final = {"": "Email", "sms": "SMS, else email"}
 _KINDS: Final = phonenumbers.PhoneNumberType
 # What certainly is no handset; in many countries nobody can tell the others apart.
 _NO_SMS: Final = (
