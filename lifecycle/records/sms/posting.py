@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -71,11 +74,10 @@ def _exchange(
     connection: http.client.HTTPConnection, path: str, content: bytes, headers: Mapping[str, str]
 ) -> Answer:
     try:
-        if connection.sock is not None:
-            connection.sock.settimeout(ANSWER_SECONDS)
-        connection.request("POST", path, content, {**headers, "Connection": "close"})
-        response = connection.getresponse()
-        status, body = response.status, response.read(LONGEST_ANSWER)
+        with _hanging_up_after(connection.sock, ANSWER_SECONDS):
+            connection.request("POST", path, content, {**headers, "Connection": "close"})
+            response = connection.getresponse()
+            status, body = response.status, response.read(LONGEST_ANSWER)
     except (OSError, http.client.HTTPException) as error:
         raise Unsure(_words(error)) from error
     if status in _NOBODY_KNOWS:
@@ -83,6 +85,24 @@ def _exchange(
     if status == _REFUSED_LOGIN or not (200 <= status < 300 or status >= 400):
         raise Unreachable(f"The provider answered {status}: {_said(body)}")
     return Answer(status, _read(body))
+
+
+@contextmanager
+def _hanging_up_after(sock: socket.socket, seconds: float) -> Iterator[None]:
+    """Give the whole exchange so many seconds: a time-out alone begins anew with every byte that comes."""
+    sock.settimeout(seconds)
+
+    def hang_up() -> None:
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+    watch = threading.Timer(seconds, hang_up)
+    watch.daemon = True
+    watch.start()
+    try:
+        yield
+    finally:
+        watch.cancel()
 
 
 def refusal(status: int, words: str, *, is_stop: bool = False) -> TextRefused:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -256,6 +259,33 @@ def test_an_answer_that_never_comes_leaves_it_unsure(
         settle(app)
         assert deliver_all(app) == (1 if may_resend else 0)
     assert only_message(app).state == ("sent" if may_resend else "unconfirmed")
+
+
+def test_an_answer_that_comes_a_byte_at_a_time_is_given_up(
+    app: Flask, grace: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "ANSWER_SECONDS", 0.6)
+    with socket.create_server(("127.0.0.1", 0)) as listening, running_sms_server("twilio") as server:
+        server.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        dripping = threading.Thread(target=drip, args=(listening,), daemon=True)
+        dripping.start()
+        with sending_by(app, server.account):
+            owe_to(app, grace)
+            began = time.monotonic()
+            assert deliver_all(app) == 0
+            assert time.monotonic() - began < 3
+        dripping.join()
+    assert only_message(app).state == "unconfirmed"
+
+
+def drip(listening: socket.socket) -> None:
+    """Answer the first caller with a line that does not end for ten seconds."""
+    caller, _ = listening.accept()
+    with caller, suppress(OSError):
+        caller.sendall(b"HTTP/1.1")
+        for _ in range(100):
+            caller.sendall(b"a")
+            time.sleep(0.1)
 
 
 def test_a_yes_without_an_id_is_a_yes(app: Flask, server: SmsServer, grace: Any) -> None:
