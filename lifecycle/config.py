@@ -9,6 +9,7 @@ import base64
 import ipaddress
 import json
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Mapping
@@ -40,6 +41,9 @@ SHORTEST_SECRET_KEY = 32
 FEWEST_LETTERS = 8
 # What may go unprotected over a network in production, where somebody says so (ALLOW_UNPROTECTED).
 UNPROTECTED = ("web", "mail")
+SMS_PROVIDERS = ("twilio", "vonage")
+# A number, a name of up to eleven letters, or a messaging service of Twilio's.
+SMS_SENDER = re.compile(r"\+?[0-9]{3,15}|[A-Za-z0-9 ]{1,11}|MG[0-9a-f]{32}")
 SHORTEST_METRICS_TOKEN = 16
 EVIDENCE_KEY_BYTES = 32
 DEFAULT_UPLOAD_LIMIT = 25 * 1024 * 1024
@@ -61,6 +65,8 @@ class Settings:
     redis_url: str = field(repr=False)
     smtp_url: str = field(repr=False)
     mail_from: str = "Lifecycle <lifecycle@localhost>"
+    # Who carries SMS; without one, who prefers them gets mail.
+    sms: SmsAccount | None = None
     secret_key: str = field(repr=False)
     # Signs the heads of the evidence log. Whoever owns the database must not have it.
     evidence_key: bytes | None = field(default=None, repr=False)
@@ -108,6 +114,7 @@ class Settings:
             redis_url=_address(given, "REDIS_URL", ("redis", "rediss", "unix"), required=True),
             smtp_url=_smtp(given, environment),
             mail_from=given.get("MAIL_FROM") or cls.mail_from,
+            sms=_sms(given),
             secret_key=_secret_key(given, environment),
             evidence_key=_evidence_key(given),
             evidence_heads_to=_mail_address(given, "EVIDENCE_HEADS_TO"),
@@ -170,6 +177,19 @@ class SmtpServer:
             password=unquote(parts.password) if parts.password else None,
             tls="implicit" if implicit else "starttls" if starttls else "none",
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmsAccount:
+    """An account with a provider of SMS. `api_url` is where it answers, if not where everybody's does."""
+
+    provider: str
+    key: str
+    secret: str = field(repr=False)
+    sender: str
+    # What Vonage signs its receipts with; Twilio signs with the secret.
+    signature_secret: str | None = field(default=None, repr=False)
+    api_url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,6 +365,36 @@ def _smtp(given: Mapping[str, str], environment: Environment) -> str:
     url = url or "smtp://127.0.0.1:1025"
     SmtpServer.from_url(url)
     return url
+
+
+def _sms(given: Mapping[str, str]) -> SmsAccount | None:
+    provider = given.get("SMS_PROVIDER", "").strip().lower()
+    if not provider:
+        return None
+    if provider not in SMS_PROVIDERS:
+        raise SettingsRefused(f"SMS_PROVIDER must be {' or '.join(SMS_PROVIDERS)}, not {provider!r}.")
+    key, secret = given.get("SMS_ACCOUNT", "").strip(), given.get("SMS_SECRET", "").strip()
+    if not key or not secret:
+        raise SettingsRefused(f"SMS_ACCOUNT and SMS_SECRET are not set: {provider} would not let us in.")
+    sender = given.get("SMS_FROM", "").strip()
+    if not SMS_SENDER.fullmatch(sender):
+        raise SettingsRefused("SMS_FROM must be a number like +34612345678 or a name of up to 11 letters.")
+    signature = given.get("SMS_SIGNATURE_SECRET", "").strip()
+    if provider == "vonage" and not signature:
+        raise SettingsRefused("SMS_SIGNATURE_SECRET is not set: Vonage's receipts could not be believed.")
+    api_url = _address(given, "SMS_API_URL", ("http", "https")).rstrip("/")
+    if api_url.startswith("http://") and not _is_here(api_url):
+        raise SettingsRefused(
+            "SMS_API_URL is http:// on a network: the account's secret could be read there."
+        )
+    return SmsAccount(
+        provider=provider,
+        key=key,
+        secret=secret,
+        sender=sender,
+        signature_secret=signature or None,
+        api_url=api_url or None,
+    )
 
 
 def _postgresql(given: Mapping[str, str], name: str, *, required: bool = False) -> str:

@@ -16,6 +16,7 @@ from lifecycle.records.outbox import models as outbox
 from lifecycle.records.people import models as people
 from lifecycle.records.playbooks import models as playbooks
 from lifecycle.records.reminders import models as reminders
+from lifecycle.records.sms import models as sms
 from lifecycle.records.views import models as views
 from lifecycle.work.approvals import models as approvals
 from lifecycle.work.attachments import models as attachments
@@ -34,6 +35,7 @@ ROOMS = (
     evidence,
     files,
     outbox,
+    sms,
     approvals,
     attachments,
     meetings,

@@ -166,6 +166,7 @@ class SmtpSink:
 
     Set `answer` to something like "451 Try later" to have it refuse from now on, and `delay` to have it think
     that many seconds before it answers; `arrived` counts what it has been given whole, answered or not.
+    `refused` are addresses that it does not know, with what it says of them.
     """
 
     received: list[Envelope] = field(default_factory=list)
@@ -173,6 +174,15 @@ class SmtpSink:
     answer: str = "250 Kept"
     delay: float = 0.0
     url: str = ""
+    refused: dict[str, str] = field(default_factory=dict)
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
         self.arrived += 1
@@ -187,6 +197,7 @@ class SmtpSink:
         self.arrived = 0
         self.answer = "250 Kept"
         self.delay = 0.0
+        self.refused.clear()
 
 
 @contextmanager

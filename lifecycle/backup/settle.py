@@ -56,9 +56,21 @@ def statements(backup_at: datetime, now: datetime) -> list[sql.Composed]:
 def without_links() -> sql.Composed:
     """Return what takes the places of links out of all messages: another key cannot make these links."""
     return sql.SQL(
-        "update public.outbox_messages set text_body = regexp_replace(text_body, {link}, {none}, 'g'), "
-        "html_body = regexp_replace(html_body, {link}, {none}, 'g') "
-        "where text_body ~ {link} or html_body ~ {link}"
+        """
+        do $$ begin
+            update public.outbox_messages set text_body = regexp_replace(text_body, {link}, {none}, 'g'),
+                html_body = regexp_replace(html_body, {link}, {none}, 'g')
+                where text_body ~ {link} or html_body ~ {link};
+            -- A backup of an older schema has no SMS.
+            if exists (
+                select from pg_attribute where attrelid = 'public.outbox_messages'::regclass
+                and attname = 'sms_text' and not attisdropped
+            ) then
+                update public.outbox_messages set sms_text = regexp_replace(sms_text, {link}, {none}, 'g')
+                    where sms_text ~ {link};
+            end if;
+        end $$
+        """
     ).format(link=sql.Literal(_LINK), none=sql.Literal(_NO_LINK))
 
 

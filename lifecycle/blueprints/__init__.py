@@ -24,6 +24,7 @@ from lifecycle.blueprints.people import people
 from lifecycle.blueprints.playbooks import playbooks
 from lifecycle.blueprints.reports import reports
 from lifecycle.blueprints.search import search
+from lifecycle.blueprints.sms import sms
 from lifecycle.blueprints.styleguide import styleguide
 from lifecycle.blueprints.views import views
 from lifecycle.blueprints.work import work
@@ -53,6 +54,7 @@ def register_blueprints(app: Flask, settings: Settings) -> None:
     app.register_blueprint(inbox)
     app.register_blueprint(handoffs)
     app.register_blueprint(reports)
+    app.register_blueprint(sms)
     if settings.environment != "production":
         app.register_blueprint(mailbox)
         app.register_blueprint(styleguide)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import ColumnElement, case, func, select
 
@@ -18,8 +19,9 @@ from lifecycle.governance.language.model import FieldDef
 from lifecycle.governance.playbooks.library import list_current_revisions, of_revision
 from lifecycle.governance.sla.clock import SlaView, clock_start, view
 from lifecycle.insight.boards.view import sla_label
-from lifecycle.records.accounts.models import Account
+from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card, StageVisit
+from lifecycle.records.outbox.channels import choose_route
 from lifecycle.records.people.models import User
 from lifecycle.records.playbooks.models import Pipeline, Stage
 
@@ -107,6 +109,25 @@ def _joined(first: FieldDef, other: FieldDef) -> FieldDef:
 def cards_of_account(account_id: uuid.UUID) -> tuple[list[AccountCard], int]:
     """Return an account's cards, the open ones first, and how many there are; at most 100 are listed."""
     return _cards(Card.account_id == account_id)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How a contact is reached now: by SMS at `phone`, or by mail for a reason; and their time of day."""
+
+    phone: str | None
+    by_mail_because: str | None
+    clock: str
+
+
+def reach_of(contact: Contact) -> Reach:
+    """Return how a message with a short text would reach a contact now."""
+    route = choose_route(contact, "-")
+    try:
+        clock = f"{now().astimezone(ZoneInfo(contact.time_zone)):%H:%M}" if contact.time_zone else ""
+    except (ZoneInfoNotFoundError, ValueError):
+        clock = ""
+    return Reach(route.phone, route.because, clock)
 
 
 def cards_of_contact(contact_id: uuid.UUID) -> tuple[list[AccountCard], int]:

@@ -19,6 +19,7 @@ from lifecycle.governance.gates.checks.client import is_changed
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.insight.ages import age_conditions
 from lifecycle.insight.boards.view import short_span
+from lifecycle.insight.messages import standing_of, with_zone
 from lifecycle.insight.submitted_forms import SubmittedForm, read_submitted_form
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card
@@ -212,7 +213,7 @@ class GatePage:
     board: str
     links: Sequence[ClientLink]
     reminders: Sequence[Reminder]
-    messages: Sequence[OutboxMessage]
+    messages: Sequence[tuple[OutboxMessage, str]]
     meetings: Sequence[Meeting]
     given: list[tuple[str, str]]
     form: SubmittedForm | None
@@ -271,8 +272,8 @@ def read_client_gate(request_id: uuid.UUID) -> GatePage:
         .where(ClientLink.request_id == request.id)
         .order_by(ClientLink.created_at.desc())
     ).all()
-    messages = db.session.scalars(
-        sa.select(OutboxMessage)
+    messages = db.session.execute(
+        with_zone()
         .where(OutboxMessage.request_id == request.id)
         .order_by(OutboxMessage.created_at.desc(), OutboxMessage.id.desc())
         .limit(100)
@@ -292,7 +293,7 @@ def read_client_gate(request_id: uuid.UUID) -> GatePage:
     ).all()
     decider = db.session.get(User, request.decided_by) if request.decided_by else None
     form = read_submitted_form(subject, request)
-    letters = (each for each in messages if not (each.cause or "").startswith(_REMINDER))
+    letters = (each for each, _zone in messages if not (each.cause or "").startswith(_REMINDER))
     latest = next((letter.state for letter in letters), None)
     return GatePage(
         request=request,
@@ -307,7 +308,7 @@ def read_client_gate(request_id: uuid.UUID) -> GatePage:
         ).one(),
         links=links,
         reminders=reminders,
-        messages=messages,
+        messages=[(message, standing_of(message, zone)) for message, zone in messages],
         meetings=meetings,
         given=[] if form else _given(subject, request),
         form=form,

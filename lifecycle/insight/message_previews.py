@@ -28,8 +28,11 @@ from lifecycle.records.cards.models import Card
 from lifecycle.records.outbox.letters import base_url
 from lifecycle.records.people.models import User
 from lifecycle.records.playbooks.models import Pipeline
+from lifecycle.records.sms.segments import count_segments
 
 MOST_FOUND: Final = 8
+_NO_KEY: Final = "…"
+_KEY_LENGTH: Final = 43
 _DUE_IN: Final = timedelta(days=5)
 _REASON: Final = "(the reason that was given)"
 
@@ -48,6 +51,8 @@ class MessagePreview:
     recipient: str
     subject: str | None
     text: str | None
+    sms: str | None
+    sms_parts: int
     problem: str | None
     found: list[CardHit]
 
@@ -82,6 +87,8 @@ def read_preview(key: str, name: str, card_id: uuid.UUID | None, query: str) -> 
         recipient="",
         subject=None,
         text=None,
+        sms=None,
+        sms_parts=0,
         problem=None,
         found=found,
     )
@@ -116,7 +123,10 @@ def _filled_in(preview: MessagePreview, subject: Subject) -> MessagePreview:
             "A field of this card holds what the current revision does not understand. Choose another card."
         )
         return replace(named, problem=problem)
-    return replace(named, subject=letter.subject, text=letter.text)
+    sms = letter.sms if preview.is_to_client else None
+    # The made-up link counts as a real one: a key in the place of the dots.
+    parts = count_segments(sms.replace(_NO_KEY, "x" * _KEY_LENGTH)) if sms else 0
+    return replace(named, subject=letter.subject, text=letter.text, sms=sms, sms_parts=parts)
 
 
 def _recipient(preview: MessagePreview, contact: Contact | None, subject: Subject) -> str:
@@ -139,7 +149,9 @@ def _made_up(preview: MessagePreview) -> AboutRequest:
         None,
     )
     home = base_url()
-    return AboutRequest(asked.name if asked else "The request", f"{home}/c/…", now() + _DUE_IN, _REASON)
+    return AboutRequest(
+        asked.name if asked else "The request", f"{home}/c/{_NO_KEY}", now() + _DUE_IN, _REASON
+    )
 
 
 def _subject(card_id: uuid.UUID, revision: CurrentRevision) -> Subject:

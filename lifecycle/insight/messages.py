@@ -19,12 +19,12 @@ from lifecycle.core.errors import NotFound
 from lifecycle.governance.automation.failures import rule_name
 from lifecycle.governance.messages.hold import ON_ITS_WAY, WAITING
 from lifecycle.governance.sla.alerts import BREACHED
-from lifecycle.records.accounts.models import Account
+from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.automation.models import RuleFiring
 from lifecycle.records.cards.models import Card
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.outbox.models import OutboxMessage
-from lifecycle.records.outbox.states import RESTORED
+from lifecycle.records.outbox.states import RESTORED, STATE_WORDS
 from lifecycle.records.people.models import User
 from lifecycle.records.playbooks.models import Pipeline
 from lifecycle.records.reminders.models import Reminder
@@ -46,6 +46,9 @@ _PLACEHOLDER: Final = re.compile(r"\[\[token:[^\]\s]*\]\]")
 _HISTORY: Final = {
     "card.message.held": "held it back",
     "card.message.released": "let it go",
+    "card.message.hurried": "sent it in spite of their quiet hours",
+    "card.message.delivered": "was told that it was delivered",
+    "card.message.undelivered": "was told that the SMS was not delivered",
     "card.message.cancelled": "cancelled it",
     "card.message.line_added": "wrote the line on top",
     "card.message.line_removed": "took the line on top away",
@@ -80,6 +83,12 @@ _COLUMNS: Final = (
     OutboxMessage.held_by,
     OutboxMessage.resent_from,
     OutboxMessage.created_at,
+    OutboxMessage.channel,
+    OutboxMessage.to_phone,
+    OutboxMessage.by_mail_because,
+    OutboxMessage.quiet_until,
+    OutboxMessage.delivered_at,
+    Contact.time_zone.label("their_zone"),
     Card.id.label("card_id"),
     Card.title.label("card_title"),
     Account.id.label("account_id"),
@@ -132,6 +141,8 @@ class MessageLine:
     visit_id: int | None
     request_id: uuid.UUID | None
     resent_from: uuid.UUID | None
+    is_sms: bool
+    by_mail_because: str | None
 
     @property
     def is_to_staff(self) -> bool:
@@ -162,6 +173,7 @@ class MessagePage:
     history: list[PastAct]
     is_waiting: bool
     is_held: bool
+    is_quiet: bool
     may_resend: bool
 
 
@@ -228,6 +240,7 @@ def read_message(message_id: uuid.UUID, zone: ZoneInfo) -> MessagePage:
         _lines()
         .add_columns(
             OutboxMessage.text_body,
+            OutboxMessage.sms_text,
             OutboxMessage.added_line,
             OutboxMessage.reply_to,
             adder.name.label("adder"),
@@ -240,7 +253,7 @@ def read_message(message_id: uuid.UUID, zone: ZoneInfo) -> MessagePage:
         raise NotFound("There is no such message about a card.")
     return MessagePage(
         line=_read([row], zone)[0],
-        text=without_secrets(row.text_body),
+        text=without_secrets(row.sms_text if row.channel == "sms" else row.text_body),
         added_line=row.added_line,
         added_by=row.adder,
         attempts=row.attempts,
@@ -248,6 +261,7 @@ def read_message(message_id: uuid.UUID, zone: ZoneInfo) -> MessagePage:
         history=_history(row.card_id, message_id),
         is_waiting=row.state in WAITING,
         is_held=row.state in WAITING and row.held_by is not None,
+        is_quiet=row.state in WAITING and row.held_by is None and row.quiet_until == row.next_attempt_at,
         may_resend=row.state not in ON_ITS_WAY,
     )
 
@@ -265,6 +279,30 @@ def clock_words(at: datetime, zone: ZoneInfo) -> str:
     return f"{local:%-d %b, %H:%M}" if local.year == today.year else f"{local:%-d %b %Y, %H:%M}"
 
 
+def quiet_words(until: datetime, their_zone: str | None) -> str:
+    """Return until when a message waits out quiet hours, on the clock of whom it is for."""
+    return f"Waits until {clock_words(until, ZoneInfo(their_zone or 'UTC'))} in their zone"
+
+
+def standing_of(message: OutboxMessage, their_zone: str | None) -> str:
+    """Return where a message stands in a few words, for a line on another page."""
+    if message.state in WAITING and message.held_by is not None:
+        return "Held back"
+    quiet = message.quiet_until
+    if message.state in WAITING and quiet is not None and quiet == message.next_attempt_at:
+        return f"{quiet_words(quiet, their_zone)} (quiet hours)"
+    if message.state == "sent" and message.delivered_at is not None:
+        return "Delivered"
+    return STATE_WORDS[message.state]
+
+
+def with_zone() -> sa.Select[OutboxMessage, str | None]:
+    """Return the query for messages, each with the time zone of its contact."""
+    return sa.select(OutboxMessage, Contact.time_zone).outerjoin(
+        Contact, Contact.id == OutboxMessage.contact_id
+    )
+
+
 def _conditions(chosen: str) -> list[sa.ColumnElement[bool]]:
     if chosen == "waiting":
         return [OutboxMessage.state.in_(ON_ITS_WAY)]
@@ -280,6 +318,7 @@ def _lines() -> sa.Select[*tuple[Any, ...]]:
         .join(Card, Card.id == OutboxMessage.card_id)
         .join(Account, Account.id == Card.account_id)
         .outerjoin(_holder, _holder.id == OutboxMessage.held_by)
+        .outerjoin(Contact, Contact.id == OutboxMessage.contact_id)
         .where(Card.withdrawn_at.is_(None))
     )
 
@@ -291,7 +330,7 @@ def _read(rows: Sequence[Any], zone: ZoneInfo) -> list[MessageLine]:
             id=row.id,
             subject=row.subject,
             to_name=row.to_name or row.to_address,
-            to_address=row.to_address,
+            to_address=(row.to_phone if row.channel == "sms" else None) or row.to_address,
             user_id=row.user_id,
             state=_state(row, zone),
             because=causes.of(row),
@@ -304,6 +343,8 @@ def _read(rows: Sequence[Any], zone: ZoneInfo) -> list[MessageLine]:
             visit_id=row.visit_id,
             request_id=row.request_id,
             resent_from=row.resent_from,
+            is_sms=row.channel == "sms",
+            by_mail_because=row.by_mail_because,
         )
         for row in rows
     ]
@@ -314,6 +355,10 @@ def _state(row: Any, zone: ZoneInfo) -> MessageState:
         return _waiting(row, zone)
     if row.state in ON_ITS_WAY:
         return MessageState("sending", "Being sent", "send", "accent")
+    if row.state == "sent" and row.delivered_at is not None:
+        return MessageState(
+            "delivered", f"Delivered {clock_words(row.delivered_at, zone)}", "circle-check", "passed"
+        )
     if row.state == "sent":
         words = f"Sent {clock_words(row.sent_at, zone)}" if row.sent_at else "Sent"
         return MessageState("sent", words, "circle-check", "passed")
@@ -336,6 +381,10 @@ def _waiting(row: Any, zone: ZoneInfo) -> MessageState:
     if row.attempts:
         tried = "once" if row.attempts == 1 else f"{row.attempts} times"
         return MessageState("waiting", f"Tried {tried}, again at {when}", "refresh", "soon", row.last_error)
+    if row.quiet_until is not None and row.next_attempt_at == row.quiet_until:
+        return MessageState(
+            "waiting", quiet_words(row.quiet_until, row.their_zone), "moon", "neutral", "quiet hours"
+        )
     return MessageState("waiting", f"Waits until {when}", "clock", "neutral")
 
 

@@ -27,6 +27,10 @@ COMMAND_SECONDS = 20.0
 # After the last byte a server may still scan the message; it then answers once.
 DATA_SECONDS = 60.0
 
+_STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
+# Of servers that give no status: mailbox unavailable, user not local, name not allowed.
+_NO_MAILBOX = (550, 551, 553)
+
 _UTF8 = Charset("utf-8")
 _UTF8.body_encoding = QP
 
@@ -37,6 +41,10 @@ class Refused(Exception):
     def __init__(self, code: int, answer: bytes) -> None:
         super().__init__(f"{code} {' '.join(answer.decode('utf-8', 'replace').split())}"[:500])
         self.is_final = code >= 500
+
+
+class AddressRefused(Refused):
+    """The server knows no such mailbox: whatever is sent there comes to the same end."""
 
 
 class Unreachable(Exception):
@@ -111,7 +119,10 @@ class Connection(flask_mail.Connection):
         with _before_data():
             _expect(host.mail(sender), 250)
             for recipient in flask_mail.sanitize_addresses(message.send_to):
-                _expect(host.rcpt(parseaddr(recipient)[1]), 250, 251)
+                code, answer = host.rcpt(parseaddr(recipient)[1])
+                if _means_no_mailbox(code, answer):
+                    raise AddressRefused(code, answer)
+                _expect((code, answer), 250, 251)
         before_data()
         with _before_data():
             _expect(host.docmd("DATA"), 354)
@@ -171,6 +182,14 @@ def _expect(reply: tuple[int, bytes], *codes: int) -> None:
     code, answer = reply
     if code not in codes:
         raise Refused(code, answer)
+
+
+def _means_no_mailbox(code: int, answer: bytes) -> bool:
+    """Say whether a refusal is about the address itself, not about us or the message (RFC 3463)."""
+    status = _STATUS.match(answer.decode("utf-8", "replace"))
+    if status is not None:
+        return code >= 500 and status[0].startswith(("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"))
+    return code in _NO_MAILBOX
 
 
 def _on_the_wire(content: bytes) -> bytes:

@@ -436,6 +436,7 @@ def test_under_another_key_links_in_mail_are_gone_rather_than_wrong(
                 subject="Your link",
                 text=f"Open {place} please.\n",
                 html=f"<p>Open {place} please.</p>",
+                sms=f"Open {place}",
                 card_id=card.id,
             )
     source.back_up(file)
@@ -444,7 +445,7 @@ def test_under_another_key_links_in_mail_are_gone_rather_than_wrong(
     assert row_counts(target) == {}
     target.done("restore", "--other-key", str(file), SECRET_KEY=key)
     with psycopg.connect(target.settings.database_owner_url or "") as owner:
-        [bodies] = owner.execute("select text_body, html_body from outbox_messages").fetchall()
+        [bodies] = owner.execute("select text_body, html_body, sms_text from outbox_messages").fetchall()
     for body in bodies:
         assert "token" not in body
         assert "this link is gone" in body

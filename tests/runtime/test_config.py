@@ -54,6 +54,44 @@ def test_what_cannot_work_is_refused_by_name(name: str, value: str, word: str) -
     assert sentence.endswith(".")
 
 
+TWILIO = {
+    "SMS_PROVIDER": "twilio",
+    "SMS_ACCOUNT": "AC123",
+    "SMS_SECRET": "the auth token",
+    "SMS_FROM": "+34600000000",
+}
+
+
+def test_sms_is_off_unless_a_provider_is_named() -> None:
+    assert Settings.from_env(COMPLETE).sms is None
+    assert Settings.from_env(COMPLETE | {**TWILIO, "SMS_PROVIDER": ""}).sms is None
+    account = Settings.from_env(COMPLETE | TWILIO).sms
+    assert account is not None
+    assert (account.provider, account.key, account.sender) == ("twilio", "AC123", "+34600000000")
+    assert "the auth token" not in repr(account)
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"SMS_PROVIDER": "carrier pigeon"}, "SMS_PROVIDER"),
+        ({"SMS_ACCOUNT": ""}, "SMS_ACCOUNT"),
+        ({"SMS_SECRET": ""}, "SMS_SECRET"),
+        ({"SMS_FROM": ""}, "SMS_FROM"),
+        ({"SMS_FROM": "+34600000000\r\nX: y"}, "SMS_FROM"),
+        ({"SMS_FROM": "A name that is too long"}, "SMS_FROM"),
+        ({"SMS_PROVIDER": "vonage"}, "SMS_SIGNATURE_SECRET"),
+        ({"SMS_API_URL": "ftp://api.example"}, "SMS_API_URL"),
+        ({"SMS_API_URL": "http://api.example"}, "SMS_API_URL"),
+    ],
+)
+def test_a_provider_of_sms_that_could_not_work_is_refused(given: dict[str, str], word: str) -> None:
+    with pytest.raises(SettingsRefused) as refused:
+        Settings.from_env(COMPLETE | TWILIO | given)
+    assert word in str(refused.value)
+    assert "the auth token" not in str(refused.value)
+
+
 def test_addresses_and_keys_are_not_in_a_printed_settings_object() -> None:
     printed = repr(Settings.from_env(COMPLETE))
     assert "pw@db" not in printed

@@ -15,12 +15,15 @@ from lifecycle.core.clock import now
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid
 from lifecycle.governance.requests.portal import list_homes, revoke_homes, send_home
-from lifecycle.insight.accounts import cards_of_contact
+from lifecycle.insight.accounts import cards_of_contact, reach_of
 from lifecycle.records.accounts import contacts, queries
 from lifecycle.records.accounts.fields import CONTACT_FIELDS
 from lifecycle.records.accounts.models import Account, Contact
+from lifecycle.records.accounts.preferences import CHANNELS
 from lifecycle.records.accounts.rights import CONTACT_RIGHTS
+from lifecycle.records.people.fields import time_zones
 from lifecycle.records.people.permissions import can, require
+from lifecycle.records.sms.providers import find_provider
 from lifecycle.web.access import current_actor
 from lifecycle.web.htmx import go_to
 
@@ -62,6 +65,7 @@ def show_contact(contact_id: uuid.UUID) -> ResponseReturnValue:
         cards=cards,
         card_count=card_count,
         contact_rights=CONTACT_RIGHTS,
+        reach=reach_of(contact),
         homes=list_homes(contact_id),
         now=now(),
         can_edit=can(actor, "accounts.edit"),
@@ -91,7 +95,12 @@ def create_contact(account_id: uuid.UUID) -> ResponseReturnValue:
 
 
 def _new_page(account: Account, form: ContactForm, status: int = 200) -> ResponseReturnValue:
-    return render_template("accounts/contact_new.html", account=account, form=form), status
+    return render_template("accounts/contact_new.html", account=account, form=form, **_offers()), status
+
+
+def _offers() -> dict[str, Any]:
+    """Return what both forms of a contact need beside the form."""
+    return {"has_sms": find_provider() is not None, "time_zones": time_zones()}
 
 
 @accounts.get("/contacts/<uuid:contact_id>/edit")
@@ -118,7 +127,7 @@ def edit_contact(contact_id: uuid.UUID) -> ResponseReturnValue:
         contact = queries.get_contact(contact_id)
         form.version.data = str(contact.version)
         kept = {key: getattr(contact, key) for key in CONTACT_FIELDS}
-        differing = differences(form, kept, CONTACT_FIELDS, {})
+        differing = differences(form, kept, CONTACT_FIELDS, {"channel": CHANNELS})
         return _edit_page(contact, form, 409, conflict=refusal.sentence, differing=differing)
     return go_to(url_for("accounts.show_contact", contact_id=contact_id))
 
@@ -127,7 +136,7 @@ def _edit_page(contact: Contact, form: ContactForm, status: int = 200, **context
     account = queries.get_account(contact.account_id)
     context = {"conflict": None, "differing": [], "latest": None, **context}
     return render_template(
-        "accounts/contact_edit.html", contact=contact, account=account, form=form, **context
+        "accounts/contact_edit.html", contact=contact, account=account, form=form, **_offers(), **context
     ), status
 
 

@@ -26,6 +26,7 @@ from lifecycle.core.words import LANGUAGES
 from lifecycle.records.accounts.countries import countries, country_name
 from lifecycle.records.accounts.fields import LONGEST_NAME, LONGEST_NOTES
 from lifecycle.records.accounts.models import Account
+from lifecycle.records.accounts.preferences import CHANNELS
 from lifecycle.records.accounts.rights import CONTACT_RIGHTS
 from lifecycle.web.form import Form
 
@@ -124,6 +125,22 @@ class ContactForm(_Form):
     is_verified = BooleanField(
         "Verified", description="They answered, or an address of theirs did not bounce."
     )
+    channel = SelectField(
+        "Reached by",
+        choices=[SelectChoice(key, name) for key, name in CHANNELS.items()],
+        validate_choice=False,
+    )
+    time_zone = StringField(
+        "Time zone",
+        render_kw={
+            "list": "time-zones",
+            "autocomplete": "off",
+            "spellcheck": "false",
+            "placeholder": "Type a city",
+        },
+    )
+    quiet_from = StringField("Quiet from", render_kw={"type": "time", "autocomplete": "off"})
+    quiet_until = StringField("Quiet until", render_kw={"type": "time", "autocomplete": "off"})
 
 
 def _keeping(choices: list[tuple[str, str]], value: str, label: str) -> list[tuple[str, str]]:

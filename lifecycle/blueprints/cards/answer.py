@@ -24,7 +24,6 @@ from lifecycle.insight.cards.gate import GateView, read_gate
 from lifecycle.insight.cards.page import may_decide, option_name, read_card_page, read_facts
 from lifecycle.insight.client_gates import STATUS_WORDS
 from lifecycle.records.evidence.timeline import timeline_of_card
-from lifecycle.records.outbox.states import STATE_WORDS
 from lifecycle.records.people.actor import Actor
 from lifecycle.web.access import current_actor
 from lifecycle.web.errors import answer_with_sentence
@@ -200,7 +199,6 @@ def fix_context(actor: Actor) -> dict[str, Any]:
         "may_decide": lambda approval: may_decide(approval, actor),
         "option_name": option_name,
         "request_words": STATUS_WORDS.__getitem__,
-        "mail_states": STATE_WORDS,
         "fields_form": _fields_form,
     }
 

@@ -24,7 +24,6 @@ from lifecycle.insight.client_gates import FILTERS, find_request, list_client_ga
 from lifecycle.insight.form_paper import paper_of_submission
 from lifecycle.insight.gate_overview import PAGE as GATE_ROWS
 from lifecycle.insight.gate_overview import gates_of, read_gate_overview
-from lifecycle.records.outbox.states import STATE_WORDS
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import can, require
 from lifecycle.web.access import current_actor
@@ -201,7 +200,6 @@ def _page(request_id: uuid.UUID, refusal: Refusal | None = None) -> str:
         errors=refusal.field_errors if isinstance(refusal, Invalid) else {},
         typed=request.form,
         can_act=can(actor, "client_requests.ask"),
-        state_words=STATE_WORDS,
     )
 
 

@@ -73,6 +73,12 @@ def create_release(message_id: uuid.UUID) -> ResponseReturnValue:
     return _act(message_id, hold.release_message, "It goes on its way.")
 
 
+@messages.post("/messages/<uuid:message_id>/departures")
+def create_departure(message_id: uuid.UUID) -> ResponseReturnValue:
+    """Send a message now that waits out its contact's quiet hours."""
+    return _act(message_id, hold.send_now, "It does not wait for the end of their quiet hours.")
+
+
 @messages.post("/messages/<uuid:message_id>/cancellations")
 def create_cancellation(message_id: uuid.UUID) -> ResponseReturnValue:
     """Cancel a message that has not left."""

@@ -482,11 +482,14 @@ class PipelineDocument(Written):
 
 
 class MessageDocument(Written):
-    """The file of a message. Without `html` its text is laid out as one."""
+    """The file of a message. Its text is laid out as `html`, and its subject said as `sms`, without these."""
 
     subject: Name
     text: Text
     html: Annotated[str, StringConstraints(strip_whitespace=True, max_length=20_000)] | None = None
+    sms: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)] | None = (
+        None
+    )
 
 
 class AttachDocument(Written):

@@ -266,8 +266,8 @@ class NotifyDef:
 class MessageDef:
     """A message as its author wrote it, with {{ places }} that are filled when it is sent.
 
-    `html` is None where the text is laid out as HTML. `reads_request` says whether it speaks of a request
-    to the client, so that it can only go out with one.
+    `html` is None where the text is laid out as HTML, `sms` where an SMS says the subject. `reads_request`
+    says whether it speaks of a request to the client, so that it can only go out with one.
     """
 
     key: str
@@ -275,6 +275,7 @@ class MessageDef:
     text: str
     html: str | None = None
     reads_request: bool = False
+    sms: str | None = None
 
 
 @dataclass(frozen=True)

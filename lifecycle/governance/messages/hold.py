@@ -23,6 +23,7 @@ from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.outbox.compose import send_message
 from lifecycle.records.outbox.models import OutboxMessage
+from lifecycle.records.outbox.quiet import reckon_anew
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.models import User
 from lifecycle.records.people.permissions import require
@@ -93,6 +94,25 @@ def cancel_waiting(message_id: uuid.UUID, actor: Actor) -> OutboxMessage:
     return message
 
 
+def send_now(message_id: uuid.UUID, actor: Actor) -> OutboxMessage:
+    """Send a message that waits out its contact's quiet hours in spite of them; an undo is still waited for.
+
+    Raises:
+        NotFound, NotPermitted; Conflict: it has left or is leaving, somebody holds it, or no quiet hours do.
+    """
+    message = _waiting(message_id, actor)
+    if message.held_by is not None:
+        raise Conflict(f"{_name_of(message.held_by)} holds it. Let it go first; nothing was changed.")
+    if message.quiet_until is None:
+        raise Conflict("No quiet hours hold it any more. Nothing was changed.")
+    message.at_once = True
+    reckon_anew(message, None)
+    _record(message, "card.message.hurried", actor)
+    if message.next_attempt_at <= now():
+        enqueue_after_commit(URGENT, _DELIVER)
+    return message
+
+
 def write_line(message_id: uuid.UUID, actor: Actor, text: str) -> OutboxMessage:
     """Put one line of plain text on top of a message, in the place of an earlier one; no text takes it away.
 
@@ -144,6 +164,7 @@ def send_again(message_id: uuid.UUID, actor: Actor) -> OutboxMessage:
         request_id=message.request_id,
         thread=message.thread,
         reply_to=message.reply_to,
+        sms=message.sms_text,
         cause=f"resend/{new_id()}",
     )
     made.resent_from = message.id

@@ -70,7 +70,16 @@ def write_letter(
             reason=_reason_for_client(subject, owner) if to_client else TO_STAFF,
             home=base_url(),
         )
-    return Letter(title, text.strip() + "\n", html)
+    return Letter(title, text.strip() + "\n", html, _short(message, values, title, request))
+
+
+def _short(
+    message: MessageDef, values: Mapping[str, Any], title: str, request: AboutRequest | None
+) -> str | None:
+    """Return what an SMS says: the author's own few words, else the subject and the link, if there is one."""
+    if message.sms is not None:
+        return fill_text(message.sms, values).strip()
+    return f"{title}\n{request.link}" if request is not None else None
 
 
 def _reason_for_client(subject: Subject, owner: User | None) -> str:

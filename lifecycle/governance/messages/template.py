@@ -105,6 +105,11 @@ def names_in(text: str) -> set[str]:
     return found
 
 
+def words_alone(text: str) -> str:
+    """Return the words of a text that parses as if every place were empty and every `if` held."""
+    return "".join(node.data for node in _all(_TEXT.parse(text)) if isinstance(node, nodes.TemplateData))
+
+
 def _all(node: nodes.Node) -> Iterator[nodes.Node]:
     yield node
     for child in node.iter_child_nodes():

@@ -39,7 +39,7 @@ from lifecycle.governance.language.model import (
 )
 from lifecycle.governance.language.names import ACCOUNT_NAMES, CARD_NAMES, declared_names
 from lifecycle.governance.language.shape import misfits
-from lifecycle.governance.messages.template import mistakes_in, names_in
+from lifecycle.governance.messages.template import mistakes_in, names_in, words_alone
 from lifecycle.governance.playbooks.checks import CheckTypes
 from lifecycle.governance.playbooks.fields import (
     Lists,
@@ -55,6 +55,7 @@ from lifecycle.governance.playbooks.references import Findings, Names, roles_of
 from lifecycle.governance.playbooks.rules import compile_rules, rules_of_stages
 from lifecycle.governance.playbooks.stages import Shared, compile_pipeline, compile_series
 from lifecycle.governance.rules.actions import NotifyParams
+from lifecycle.records.sms.segments import MOST_SEGMENTS, count_segments
 
 REQUEST_PLACES: Final = ("request.name", "request.link", "request.due", "request.reason")
 GENERAL_PLACES: Final = (
@@ -270,7 +271,7 @@ def _places(fields: Mapping[str, FieldDef]) -> list[str]:
 
 
 def _message(key: str, written: MessageDocument, places: Sequence[str], findings: Findings) -> MessageDef:
-    texts = {"subject": written.subject, "text": written.text, "html": written.html}
+    texts = {"subject": written.subject, "text": written.text, "html": written.html, "sms": written.sms}
     reads_request = False
     for part, text in texts.items():
         if text is None:
@@ -280,7 +281,23 @@ def _message(key: str, written: MessageDocument, places: Sequence[str], findings
             findings.note(("messages", key, part), mistake.sentence, mistake.remedy)
         if not mistakes:
             reads_request = reads_request or any(name.startswith("request.") for name in names_in(text))
-    return MessageDef(key, written.subject, written.text, written.html, reads_request)
+            if part == "sms":
+                _check_sms(key, text, written, findings)
+    return MessageDef(key, written.subject, written.text, written.html, reads_request, written.sms)
+
+
+def _check_sms(key: str, text: str, written: MessageDocument, findings: Findings) -> None:
+    """Note an SMS that is too long whatever its places hold, or that asks without the way to answer."""
+    path, link = ("messages", key, "sms"), "request.link"
+    parts = count_segments(words_alone(text))
+    if parts > MOST_SEGMENTS:
+        findings.note(
+            path,
+            f"an SMS of {parts} parts, its places left empty, is too long",
+            f"say it in {MOST_SEGMENTS} parts: of 153 letters, or of 67 if one is not in the GSM alphabet",
+        )
+    if link not in names_in(text) and link in written.text:
+        findings.note(path, "the text has {{ request.link }} and the SMS has not", "add {{ request.link }}")
 
 
 def _client_request(

@@ -272,8 +272,13 @@ def mail_about(
     cause: str,
     send_after: datetime | None = None,
     visit_id: int | None = None,
+    at_once: bool = False,
 ) -> OutboxMessage:
-    """Owe a contact a message about a request, with the link in it."""
+    """Owe a contact a message about a request, with the link in it.
+
+    Args:
+        at_once: they have just asked for it.
+    """
     owner = db.session.get(User, subject.card.owner_id)
     about = AboutRequest(request.name, link_address(link), request.due_at, request.reason)
     definition = subject.playbook.messages[message]
@@ -285,6 +290,8 @@ def mail_about(
         subject=letter.subject,
         text=letter.text,
         html=letter.html,
+        sms=letter.sms,
+        at_once=at_once,
         contact_id=contact.id,
         card_id=subject.card.id,
         visit_id=visit_id,

@@ -68,6 +68,7 @@ def send_code(
         contact_id=contact.id,
         cause=f"code/{code.id}",
         resend_if_unsure=True,
+        at_once=True,
         **message,
     )
     return code

@@ -146,12 +146,20 @@ def pass_on(held: Answering, page_key: str, name: str, email: str) -> Contact:
 
 
 def mail_part(
-    subject: Subject, request: ClientRequest, contact: Contact, link: ClientLink, *, by: str, cause: str
+    subject: Subject,
+    request: ClientRequest,
+    contact: Contact,
+    link: ClientLink,
+    *,
+    by: str,
+    cause: str,
+    at_once: bool = False,
 ) -> None:
     """Owe somebody the letter with a link to the pages that were passed to them.
 
     Args:
         by: who asks them, by name.
+        at_once: they have just asked for it.
     """
     owner = db.session.get(User, subject.card.owner_id)
     definition = get_definition(subject, request)
@@ -175,6 +183,7 @@ def mail_part(
         request_id=request.id,
         reply_to=owner.email if owner else None,
         cause=cause,
+        at_once=at_once,
         # The same link twice does no harm; none at all leaves somebody outside.
         resend_if_unsure=True,
     )

@@ -30,8 +30,11 @@ _WHOLE: Final = "owner"
 """The right that sees what is asked of everybody at the company."""
 
 
-def send_home(contact_id: uuid.UUID, actor: Actor) -> PortalLink:
+def send_home(contact_id: uuid.UUID, actor: Actor, *, at_once: bool = False) -> PortalLink:
     """Mail a contact the link to their home; an earlier one goes on working until it is revoked.
+
+    Args:
+        at_once: they have just asked for it.
 
     Raises:
         NotFound: no such contact; NotPermitted; Invalid: no address, or they are archived.
@@ -50,6 +53,7 @@ def send_home(contact_id: uuid.UUID, actor: Actor) -> PortalLink:
         contact_id=contact.id,
         cause=f"portal/{link.id}",
         resend_if_unsure=True,
+        at_once=at_once,
     )
     _record("contact.home_sent", contact, actor, {"to": contact.email})
     return link
@@ -141,7 +145,7 @@ def renew_home(token: str) -> bool:
     ).one_or_none()
     if row is None or row[1].archived_at is not None or not row[1].email:
         return False
-    send_home(row[1].id, SYSTEM)
+    send_home(row[1].id, SYSTEM, at_once=True)
     return True
 
 

@@ -45,7 +45,8 @@ def renew_link(token: str) -> bool:
         return _renew_part(subject, request, contact, link)
     renewed = working_link(request, contact)
     message = get_definition(subject, request).message
-    mail_about(subject, request, contact, message, renewed, cause=f"renewal/{link.id}/{renewed.id}")
+    cause = f"renewal/{link.id}/{renewed.id}"
+    mail_about(subject, request, contact, message, renewed, cause=cause, at_once=True)
     return True
 
 
@@ -56,5 +57,6 @@ def _renew_part(subject: Subject, request: ClientRequest, contact: Contact, link
     renewed = same or make_link(request, contact, link.pages)
     asking = db.session.get(Contact, request.contact_id) if request.contact_id else None
     by = asking.name if asking else subject.account.name
-    mail_part(subject, request, contact, renewed, by=by, cause=f"renewal/{link.id}/{renewed.id}")
+    cause = f"renewal/{link.id}/{renewed.id}"
+    mail_part(subject, request, contact, renewed, by=by, cause=cause, at_once=True)
     return True

@@ -22,6 +22,7 @@ from lifecycle.governance.sla.clock import SlaView, clock_start, view
 from lifecycle.insight.boards.directory import list_people
 from lifecycle.insight.boards.view import short_span, sla_label
 from lifecycle.insight.cards.gate import GateView, read_gate
+from lifecycle.insight.messages import standing_of, with_zone
 from lifecycle.records.accounts.countries import country_name
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.cards.models import SlaPause, StageVisit
@@ -123,7 +124,7 @@ class CardPage:
     contact: Contact | None
     pause: SlaPause | None
     visits: list[ShownVisit]
-    messages: Sequence[OutboxMessage]
+    messages: Sequence[tuple[OutboxMessage, str]]
     suggestion: SuggestionDef | None
     can_edit: bool
 
@@ -294,15 +295,16 @@ def _suggestion(subject: Subject) -> SuggestionDef | None:
     return None
 
 
-def _messages(card_id: uuid.UUID) -> Sequence[OutboxMessage]:
-    """Return the latest mail about a card, what has not left first."""
+def _messages(card_id: uuid.UUID) -> Sequence[tuple[OutboxMessage, str]]:
+    """Return the latest messages about a card with where they stand, what has not left first."""
     waits = OutboxMessage.state.in_(("held", "due", "claimed", "handing_over"))
-    return db.session.scalars(
-        select(OutboxMessage)
+    rows = db.session.execute(
+        with_zone()
         .where(OutboxMessage.card_id == card_id)
         .order_by(waits.desc(), OutboxMessage.created_at.desc(), OutboxMessage.id.desc())
         .limit(8)
     ).all()
+    return [(message, standing_of(message, zone)) for message, zone in rows]
 
 
 def option_name(options: tuple[Option, ...], key: str | None) -> str:

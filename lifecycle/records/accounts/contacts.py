@@ -14,6 +14,7 @@ from lifecycle.core.errors import Conflict, Invalid, NotFound
 from lifecycle.records.accounts.fields import CONTACT_FIELDS, read_contact
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.evidence.log import account_chain, record_event
+from lifecycle.records.outbox.quiet import reckon_quiet_hours_anew
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import require
 
@@ -67,6 +68,12 @@ def edit_contact(
         return []
     for key, change in changes.items():
         setattr(contact, key, change["after"])
+    if "phone" in changes:
+        contact.sms_stopped_at = None
+    if "email" in changes:
+        contact.mail_refused_at = contact.mail_refused_why = None
+    if changes.keys() & {"time_zone", "quiet_from", "quiet_until"}:
+        reckon_quiet_hours_anew(contact)
     _touch(contact)
     _record("contact.changed", contact, actor, channel, {"changes": changes, "version": contact.version})
     return list(changes)

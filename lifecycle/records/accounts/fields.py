@@ -13,10 +13,13 @@ from sqlalchemy import select
 
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid
+from lifecycle.core.quiet_hours import is_clock
 from lifecycle.core.text import many_lines, one_line
 from lifecycle.core.words import LANGUAGES, _
 from lifecycle.records.accounts.countries import country_name, find_country
+from lifecycle.records.accounts.preferences import CHANNELS, mistakes_together
 from lifecycle.records.accounts.rights import CONTACT_RIGHTS
+from lifecycle.records.people.fields import clean_time_zone
 from lifecycle.records.people.models import User
 
 LONGEST_NAME = 200
@@ -42,6 +45,10 @@ CONTACT_FIELDS = {
     "language": "Language",
     "rights": "May answer for their company as",
     "is_verified": "Verified",
+    "channel": "Reached by",
+    "time_zone": "Time zone",
+    "quiet_from": "Quiet from",
+    "quiet_until": "Quiet until",
 }
 
 
@@ -64,7 +71,16 @@ def read_account(typed: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str,
 
 def read_contact(typed: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
     """Return the stored form of a contact's fields; as `read_account`."""
-    return _read(_CONTACT_READERS, typed, kept, "The contact")
+    values = _read(_CONTACT_READERS, typed, kept, "The contact")
+    if errors := _mistakes_together(values, kept):
+        raise Invalid(f"The contact was not saved: {' '.join(errors.values())}", errors)
+    return values
+
+
+def _mistakes_together(values: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, str]:
+    if all(values[key] == kept.get(key) for key in _TOGETHER if key in values):
+        return {}
+    return mistakes_together({**kept, **values})
 
 
 def _read(
@@ -182,6 +198,28 @@ def _rights(typed: Any) -> list[str]:
     return [right for right in CONTACT_RIGHTS if right in given]
 
 
+def _channel(typed: Any) -> str | None:
+    text = str(typed or "")
+    if text not in CHANNELS:
+        raise _Refused("Choose how they are reached: email or SMS.")
+    return text or None
+
+
+def _time_zone(typed: Any) -> str | None:
+    text = one_line(str(typed or ""))
+    try:
+        return clean_time_zone(text[:100]) if text else None
+    except Invalid as refusal:
+        raise _Refused(refusal.sentence) from None
+
+
+def _clock(typed: Any) -> str | None:
+    text = one_line(str(typed or ""))[:20]
+    if text and not is_clock(text):
+        raise _Refused("Enter a time like 22:00.")
+    return text or None
+
+
 def _owner(typed: Any) -> uuid.UUID | None:
     if typed in (None, ""):
         return None
@@ -214,7 +252,12 @@ _CONTACT_READERS: dict[str, Callable[[Any], Any]] = {
     "language": _language,
     "rights": _rights,
     "is_verified": bool,
+    "channel": _channel,
+    "time_zone": _time_zone,
+    "quiet_from": _clock,
+    "quiet_until": _clock,
 }
+_TOGETHER = ("phone", "channel", "time_zone", "quiet_from", "quiet_until")
 
 
 def show_account_value(key: str, value: Any, owners: Mapping[uuid.UUID, str]) -> str:

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lifecycle.core.clock import now
@@ -46,7 +46,12 @@ class Account(Model):
 
 
 class Contact(Model):
-    """A person in an account."""
+    """A person in an account.
+
+    How they want to be reached: `channel` is `sms`, or None for email, to which an SMS falls back too. From
+    `quiet_from` until `quiet_until`, times like `22:00` on the clock of their `time_zone`, nothing is sent to
+    them that they have not asked for themselves.
+    """
 
     __tablename__ = "contacts"
     __table_args__ = (
@@ -57,6 +62,8 @@ class Contact(Model):
             text("lifecycle_fold(email) gin_trgm_ops"),
             postgresql_using="gin",
         ),
+        CheckConstraint("channel in ('sms')", name="channel"),
+        CheckConstraint("(quiet_from is null) = (quiet_until is null)", name="quiet_hours"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
@@ -70,6 +77,15 @@ class Contact(Model):
     rights: Mapped[list[Any]] = mapped_column(default=list)
     # Of LANGUAGES; None while nobody has said: then their browser does.
     language: Mapped[str | None]
+    channel: Mapped[str | None]
+    time_zone: Mapped[str | None]
+    quiet_from: Mapped[str | None]
+    quiet_until: Mapped[str | None]
+    # They answered STOP, or the provider says that they did; another number begins anew.
+    sms_stopped_at: Mapped[datetime | None]
+    # Their address was refused for good, in whose words; another address begins anew.
+    mail_refused_at: Mapped[datetime | None]
+    mail_refused_why: Mapped[str | None]
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(default=now)
     updated_at: Mapped[datetime] = mapped_column(default=now)

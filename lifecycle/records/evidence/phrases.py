@@ -120,6 +120,13 @@ PHRASES: dict[str, Phrase] = {
     "card.rule.dismissed": Phrase("archive", "let the failure of “{name}” for {card} rest"),
     "card.message.held": Phrase("hand-stop", "held “{name}” about {card} back", "soon"),
     "card.message.released": Phrase("player-play", "let “{name}” about {card} go"),
+    "card.message.hurried": Phrase("send", "sent “{name}” about {card} in spite of quiet hours"),
+    "card.message.delivered": Phrase("circle-check", "was told that “{name}” about {card} arrived", "passed"),
+    "card.message.undelivered": Phrase(
+        "alert-triangle",
+        "was told that “{name}” about {card} did not arrive as an SMS: it goes by mail",
+        "soon",
+    ),
     "card.message.cancelled": Phrase("ban", "cancelled “{name}” about {card}"),
     "card.message.line_added": Phrase("pencil", "added a line to “{name}” about {card}"),
     "card.message.line_removed": Phrase("pencil", "took the added line out of “{name}” about {card}"),
@@ -133,6 +140,8 @@ PHRASES: dict[str, Phrase] = {
     "contact.home_sent": Phrase("send", "mailed {name} the link to their home"),
     "contact.homes_revoked": Phrase("link", "revoked the links to the home of {name}"),
     "contact.changed": Phrase("user", "changed {changed} of the contact {name}"),
+    "contact.sms_stopped": Phrase("ban", "sends {name} no SMS any more", "soon"),
+    "contact.sms_resumed": Phrase("message", "sends {name} SMS again"),
     "contact.archived": Phrase("user", "archived the contact {name}"),
     "contact.restored": Phrase("user", "restored the contact {name}"),
 }

@@ -15,6 +15,10 @@ from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid
 from lifecycle.core.ids import new_id
 from lifecycle.core.queue import URGENT, enqueue_after_commit
+from lifecycle.core.text import many_lines
+from lifecycle.records.accounts.models import Contact
+from lifecycle.records.accounts.preferences import quiet_until
+from lifecycle.records.outbox.channels import choose_route
 from lifecycle.records.outbox.models import OutboxMessage
 
 _QUEUED = "lifecycle.outbox_is_queued"
@@ -38,6 +42,8 @@ def send_message(
     cause: str | None = None,
     resend_if_unsure: bool = False,
     send_after: datetime | None = None,
+    sms: str | None = None,
+    at_once: bool = False,
 ) -> OutboxMessage:
     """Owe somebody a message: it leaves after the open transaction commits, and never when it rolls back.
 
@@ -46,12 +52,15 @@ def send_message(
         to_address: one plain address.
         to_name, subject: control characters and line ends become spaces.
         text, html: the two bodies; secrets in them are placeholders (see `sealed.py`).
+        contact_id: how they are reached, and their quiet hours, are theirs to choose.
         visit_id: the move that owes it; taking the move back cancels it while it is held.
         thread: messages with the same one are shown together by mail programs.
         reply_to: who reads an answer, if not the installation's own address.
         cause: what owes it; a second message for the same cause is not made.
         resend_if_unsure: send again, under the same Message-ID, when nobody knows whether it arrived.
         send_after: hold it until then; until then it can be cancelled.
+        sms: what is sent to who prefers that; without it they get mail.
+        at_once: they asked for it at this moment, so no quiet hours hold it.
 
     Raises:
         Invalid: the address could not stand in a header.
@@ -61,6 +70,10 @@ def send_message(
         if made is not None:
             return made
     message_id = new_id()
+    contact = db.session.get(Contact, contact_id) if contact_id is not None else None
+    route = choose_route(contact, sms)
+    leaves_at = send_after or now()
+    quiet = quiet_until(contact, leaves_at) if contact is not None and not at_once else None
     message = OutboxMessage(
         id=message_id,
         kind=kind,
@@ -70,9 +83,15 @@ def send_message(
         text_body=text.replace("\0", ""),
         html_body=html.replace("\0", "") if html is not None else None,
         message_id=f"<{message_id}@{_own_domain()}>",
-        state="held" if send_after else "due",
+        state="held" if send_after or quiet else "due",
         resend_if_unsure=resend_if_unsure,
-        next_attempt_at=send_after or now(),
+        next_attempt_at=quiet or leaves_at,
+        channel=route.channel,
+        to_phone=route.phone,
+        sms_text=many_lines(sms) if sms else None,
+        by_mail_because=route.because,
+        at_once=at_once,
+        quiet_until=quiet,
         user_id=user_id,
         contact_id=contact_id,
         card_id=card_id,
@@ -86,8 +105,9 @@ def send_message(
     db.session.add(message)
     if is_pretending():
         # It belongs to the past that is being told, and left then.
-        message.state, message.attempts, message.sent_at = "sent", 1, send_after or now()
-    elif send_after is None and not db.session.info.get(_QUEUED):
+        message.state, message.attempts, message.sent_at = "sent", 1, leaves_at
+        message.quiet_until = None
+    elif message.state == "due" and not db.session.info.get(_QUEUED):
         # One job drains all that is due; many messages in one transaction need no more.
         enqueue_after_commit(URGENT, "jobs.outbox.deliver_due")
         db.session.info[_QUEUED] = True

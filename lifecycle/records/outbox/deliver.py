@@ -3,6 +3,9 @@
 claim -> connect -> commit `handing_over` -> DATA -> `sent`. Whatever dies on the way leaves a state that
 tells how far it got: before `handing_over` it is tried again, after it nobody knows (`settle_abandoned`).
 Every step compares state and attempt, so that of two processes holding one message only one goes on.
+
+An SMS goes the same way: claim -> connect -> commit `handing_over` -> the request -> `sent`. What cannot go
+as one, or is refused as one for good, goes by mail.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,9 +26,15 @@ from lifecycle.core.clock import CLOCKS_DIFFER, now
 from lifecycle.core.db import db, transaction
 from lifecycle.core.killpoint import reach
 from lifecycle.core.living import is_living, living
-from lifecycle.records.mailer import Connection, Message, Refused, Unreachable, Unsure, mail
-from lifecycle.records.outbox.models import OutboxMessage
+from lifecycle.records.accounts.models import Contact
+from lifecycle.records.accounts.preferences import quiet_until
+from lifecycle.records.mailer import AddressRefused, Connection, Message, Refused, Unreachable, Unsure, mail
+from lifecycle.records.outbox.channels import as_text, go_by_mail, settle_route
+from lifecycle.records.outbox.models import CHANNELS, OutboxMessage
+from lifecycle.records.outbox.refusals import forget_refused_address, note_refused_address, note_stop
 from lifecycle.records.outbox.sealed import fill_in
+from lifecycle.records.sms.posting import TextRefused
+from lifecycle.records.sms.providers import Text, find_provider
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +54,8 @@ HAND_OVER_LASTS = timedelta(seconds=100)
 LONGEST_HOLD = timedelta(seconds=60)
 # Where the frame of a letter lets a line in (templates/emails/layout.html).
 ADDED_LINE_PLACE = "<!-- added line -->"
+# As long as a failed attempt waits at first, so that a clock set back is allowed for alike.
+_RECEIPT_COMES_WITHIN = DELAYS[0]
 _LEFT_UNSURE = "The connection was lost after the message was handed over."
 
 
@@ -54,7 +65,7 @@ class _Claimed:
 
     id: uuid.UUID
     attempt: int
-    message: Message
+    message: Message | Text
 
 
 class _NotOurs(Exception):
@@ -64,7 +75,9 @@ class _NotOurs(Exception):
 def deliver_due(
     *, for_seconds: float = 60.0, should_stop: Callable[[], bool] = lambda: False
 ) -> tuple[int, bool]:
-    """Send what is due until nothing is, the time is over, the server is unreachable, or it should stop.
+    """Send what is due until nothing is, the time is over, nobody can be reached, or it should stop.
+
+    Mail goes first; an unreachable mail server or provider of SMS does not keep the other from what is its.
 
     Any number of processes may do this at once. Must not be called inside a transaction.
 
@@ -75,27 +88,34 @@ def deliver_due(
     sent = 0
     with living() as deliverer, ExitStack() as connections:
         connection: Connection | None = None
-        while not should_stop():
+        channels = list(CHANNELS)
+        while channels and not should_stop():
             if time.monotonic() > ends_at:
                 return sent, True
-            claimed = _claim(deliverer)
+            claimed = _claim(deliverer, channels)
             if claimed is None:
                 return sent, False
+            is_sms = isinstance(claimed.message, Text)
             try:
-                connection = connection or connections.enter_context(mail.connect())
+                if not is_sms:
+                    connection = connection or connections.enter_context(mail.connect())
                 _hand_over(claimed, connection)
             except Unreachable as error:
                 _give_back(claimed, str(error))
-                log.warning("mail cannot be sent now: %s", error)
-                return sent, False
+                log.warning("%s cannot be sent now: %s", "SMS" if is_sms else "mail", error)
+                channels.remove("sms" if is_sms else "email")
             except (_NotOurs, Unsure, Refused, BadHeaderError, ValueError) as error:
                 _settle(claimed, error)
-                # Where a conversation broke off, the next message begins a new one.
-                connections.close()
-                connection = None
+                if not is_sms:
+                    # Where a conversation broke off, the next message begins a new one.
+                    connections.close()
+                    connection = None
+                elif isinstance(error, Unsure):
+                    # Each waits for long; the next ones get their turn when the provider may be quicker.
+                    channels.remove("sms")
             else:
                 sent += 1
-    return sent, True
+    return sent, bool(channels)
 
 
 def count_due() -> int:
@@ -139,13 +159,16 @@ def _allow_for_a_clock_set_back() -> None:
     """Count from now what a clock counted that has been set back since: nobody waits for it to catch up."""
     at, row = now(), OutboxMessage
     soon = at + CLOCKS_DIFFER
-    waits = (row.state.in_(("due", "held")), row.next_attempt_at > soon)
-    _stamp(*waits, row.attempts == 0, row.state == "due", next_attempt_at=at)
+    # The end of quiet hours is a time on somebody's wall, whatever our clock said when it was worked out.
+    is_counted = row.quiet_until.is_distinct_from(row.next_attempt_at)
+    waits = (row.state.in_(("due", "held")), row.next_attempt_at > soon, is_counted)
+    tries = row.attempts - row.attempts_before
+    _stamp(*waits, tries == 0, row.state == "due", next_attempt_at=at)
     longest = at + LONGEST_HOLD
     _stamp(*waits, row.state == "held", row.next_attempt_at > soon + LONGEST_HOLD, next_attempt_at=longest)
     for attempts, delay in enumerate(DELAYS, 1):
         is_last = attempts == len(DELAYS)
-        tried = row.attempts >= attempts if is_last else row.attempts == attempts
+        tried = tries >= attempts if is_last else tries == attempts
         _stamp(*waits, tried, row.next_attempt_at > soon + delay, next_attempt_at=at + delay)
     # Whoever holds these may be alive: they are given all the time there is.
     _stamp(row.state.in_(("claimed", "handing_over")), row.claimed_at > soon, claimed_at=at)
@@ -165,34 +188,78 @@ def _waits_for_us() -> tuple[sa.ColumnElement[bool], ...]:
     )
 
 
-def _claim(deliverer: int) -> _Claimed | None:
-    with transaction():
-        row = db.session.scalar(
-            sa.select(OutboxMessage)
-            .where(*_waits_for_us())
-            .order_by(OutboxMessage.next_attempt_at)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-            .execution_options(populate_existing=True)
-        )
-        if row is None:
-            return None
-        row.state = "claimed"
-        row.claimed_at = now()
-        row.claimed_by = deliverer
-        row.attempts += 1
-    return _Claimed(row.id, row.attempts, _as_mail(row))
+def _claim(deliverer: int, channels: Sequence[str] = CHANNELS) -> _Claimed | None:
+    while True:
+        with transaction():
+            row = next(filter(None, map(_next_due, channels)), None)
+            if row is None:
+                return None
+            contact = (
+                db.session.get(Contact, row.contact_id, populate_existing=True) if row.contact_id else None
+            )
+            settle_route(row, contact)
+            if row.channel not in channels or _waits_out_quiet_hours(row, contact):
+                continue
+            row.state = "claimed"
+            row.claimed_at = now()
+            row.claimed_by = deliverer
+            row.attempts += 1
+        return _Claimed(row.id, row.attempts, as_text(row) if row.channel == "sms" else _as_mail(row))
 
 
-def _hand_over(claimed: _Claimed, connection: Connection) -> None:
+def _next_due(channel: str) -> OutboxMessage | None:
+    return db.session.scalar(
+        sa.select(OutboxMessage)
+        .where(*_waits_for_us(), OutboxMessage.channel == channel)
+        .order_by(OutboxMessage.next_attempt_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def _waits_out_quiet_hours(row: OutboxMessage, contact: Contact | None) -> bool:
+    """Put off what came due in its contact's quiet hours, as they are now; say whether it was."""
+    quiet = quiet_until(contact, now()) if contact is not None and not row.at_once else None
+    if quiet is None:
+        return False
+    row.quiet_until = row.next_attempt_at = quiet
+    return True
+
+
+def _hand_over(claimed: _Claimed, connection: Connection | None) -> None:
     reach("claimed")
-    connection.hand_over(claimed.message, before_data=lambda: _begin_handing_over(claimed))
+    taken = _give(claimed, connection)
     reach("after 250")
     with transaction():
         # The sweeper may have given up on us; now it is known.
         _change(
-            claimed, from_states=("handing_over", "unconfirmed"), state="sent", sent_at=now(), last_error=None
+            claimed,
+            from_states=("handing_over", "unconfirmed"),
+            state="sent",
+            sent_at=now(),
+            last_error=None,
+            **taken,
         )
+        if isinstance(claimed.message, Message):
+            forget_refused_address(claimed.id)
+
+
+def _give(claimed: _Claimed, connection: Connection | None) -> dict[str, str | None]:
+    """Hand a message over; return under what whoever took it knows it."""
+
+    def before() -> None:
+        _begin_handing_over(claimed)
+
+    if isinstance(claimed.message, Text):
+        provider = find_provider()
+        if provider is None:
+            raise Unreachable("No provider of SMS is set up.")
+        return {"provider": provider.name, "provider_id": provider.hand_over(claimed.message, before)}
+    if connection is None:
+        raise Unreachable("Not connected.")
+    connection.hand_over(claimed.message, before_data=before)
+    return {}
 
 
 def _begin_handing_over(claimed: _Claimed) -> None:
@@ -209,8 +276,19 @@ def _settle(claimed: _Claimed, error: Exception) -> None:
         _settle_unsure(claimed, str(error))
     elif isinstance(error, Refused):
         _give_back(claimed, str(error), is_final=error.is_final)
+        _learn(claimed, error)
     else:
         _give_back(claimed, f"It cannot be put into a valid message: {error!r}", is_final=True)
+
+
+def _learn(claimed: _Claimed, refusal: Refused) -> None:
+    """Keep what a refusal says about whom the message is for; the message itself is settled already."""
+    if isinstance(refusal, AddressRefused):
+        with transaction():
+            note_refused_address(claimed.id, str(refusal))
+    elif isinstance(refusal, TextRefused) and refusal.is_stop:
+        with transaction():
+            note_stop(claimed.id)
 
 
 def _give_back(claimed: _Claimed, why: str, *, is_final: bool = False) -> None:
@@ -229,21 +307,33 @@ def _settle_unsure(claimed: _Claimed, why: str) -> None:
 
 def _become_due_again(row: OutboxMessage, why: str, *, is_final: bool = False, at_once: bool = False) -> None:
     row.last_error = why
-    if is_final or row.attempts > len(DELAYS):
-        row.state = "failed"
-        log.error("message %s (%s) failed for good: %s", row.id, row.kind, why)
+    tries = row.attempts - row.attempts_before
+    if is_final or tries > len(DELAYS):
+        fail(row, why)
         return
     row.state = "due"
-    row.next_attempt_at = now() + (timedelta() if at_once else DELAYS[row.attempts - 1])
+    row.next_attempt_at = now() + (timedelta() if at_once else DELAYS[tries - 1])
+
+
+def fail(row: OutboxMessage, why: str) -> None:
+    """Give a message up for good: a mail has failed then, and what was no SMS goes by mail."""
+    row.last_error = why
+    if row.channel == "sms":
+        go_by_mail(row, f"The SMS failed: {why}")
+        row.state, row.next_attempt_at = "due", now()
+        log.warning("message %s (%s) goes by mail, its SMS failed: %s", row.id, row.kind, why)
+        return
+    row.state = "failed"
+    log.error("message %s (%s) failed for good: %s", row.id, row.kind, why)
 
 
 def _become_unsure(row: OutboxMessage, why: str) -> None:
     row.last_error = why
     if row.resend_if_unsure:
-        # Once: the permission is used up.
+        # Once: the permission is used up. A receipt may yet tell that an SMS was taken (`receipts.py`).
         row.resend_if_unsure = False
         row.state = "due"
-        row.next_attempt_at = now()
+        row.next_attempt_at = now() + (_RECEIPT_COMES_WITHIN if row.channel == "sms" else timedelta())
     else:
         row.state = "unconfirmed"
         log.error("message %s (%s) is unconfirmed: %s", row.id, row.kind, why)

@@ -15,11 +15,15 @@ from lifecycle.records.outbox.models import OutboxMessage
 
 @dataclass(frozen=True)
 class Letter:
-    """A message as it will be read: one line of subject, plain text, and the same as HTML."""
+    """A message as it will be read: one line of subject, plain text, and the same as HTML.
+
+    `sms` says it in a few words; without it the message cannot go as one.
+    """
 
     subject: str
     text: str
     html: str
+    sms: str | None = None
 
 
 def render_letter(name: str, **context: Any) -> Letter:
@@ -43,6 +47,8 @@ def send_letter(
 ) -> OutboxMessage:
     """Owe somebody the letter `name`; it is also the kind of the message.
 
+    As an SMS it is its subject and the link that the words name; without a link it goes by mail.
+
     Args:
         words: what the letter says; `person` and `home` are known.
         language: of LANGUAGES, whatever the page at hand is in.
@@ -60,6 +66,7 @@ def send_letter(
         subject=letter.subject,
         text=letter.text,
         html=letter.html,
+        sms=f"{letter.subject}\n{words['link']}" if words.get("link") else None,
         **message,
     )
 

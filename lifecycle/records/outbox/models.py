@@ -12,11 +12,12 @@ from lifecycle.core.clock import now
 from lifecycle.core.db import Model
 from lifecycle.core.ids import new_id
 
+CHANNELS = ("email", "sms")
 STATES = ("held", "due", "claimed", "handing_over", "sent", "failed", "cancelled", "unconfirmed")
 
 
 class OutboxMessage(Model):
-    """One message to one address.
+    """One message to one person, by mail or as an SMS.
 
     `cause` names what owes it, so that one cause never makes two. Messages of one journey carry the same
     `thread`, and mail programs show them together. While `held_by` is set somebody holds it back.
@@ -41,6 +42,13 @@ class OutboxMessage(Model):
             postgresql_where=text("state in ('failed','unconfirmed')"),
         ),
         Index("ix_outbox_messages_resent", "resent_from", postgresql_where=text("resent_from is not null")),
+        CheckConstraint("channel in ('email','sms')", name="channel"),
+        Index(
+            "ix_outbox_messages_provider",
+            "provider",
+            "provider_id",
+            postgresql_where=text("provider_id is not null"),
+        ),
         CheckConstraint("state in (" + ",".join(f"'{state}'" for state in STATES) + ")", name="state"),
     )
 
@@ -74,4 +82,19 @@ class OutboxMessage(Model):
     added_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
     held_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))
     resent_from: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("outbox_messages.id"))
+    channel: Mapped[str] = mapped_column(default="email", server_default="email")
+    to_phone: Mapped[str | None]
+    sms_text: Mapped[str | None]
+    # Why whoever prefers SMS gets this by mail.
+    by_mail_because: Mapped[str | None]
+    # How many of the attempts were by the other channel.
+    attempts_before: Mapped[int] = mapped_column(default=0, server_default="0")
+    # It was asked for at this moment, or somebody said so: no quiet hours hold it.
+    at_once: Mapped[bool] = mapped_column(default=False, server_default="false")
+    # The end of the quiet hours that it waits out.
+    quiet_until: Mapped[datetime | None]
+    # Who took the SMS, and under which number of theirs; what receipts speak of.
+    provider: Mapped[str | None]
+    provider_id: Mapped[str | None]
+    delivered_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)

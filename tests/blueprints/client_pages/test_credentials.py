@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from jobs.people import forget_secrets
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
+from lifecycle.records.accounts.models import Contact
 from lifecycle.records.evidence.models import Event
 from lifecycle.work.client_requests.models import ClientSecret
 from tests.factories.browsing import Caller
@@ -25,7 +26,9 @@ from tests.factories.clients import a_contact
 from tests.factories.consequences import follow_through
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import publish_lab
+from tests.factories.reach import PHONE, change_contact
 from tests.mail import received, text_of
+from tests.sms import running_sms_server, sending_by
 
 PASSWORD = "correct horse <b> {{ 7*7 }} battery"
 
@@ -169,3 +172,16 @@ def test_they_go_to_a_contact_of_the_account_only_and_viewers_send_none(
     viewer = Caller(app, make_user(app, role="viewer"))
     assert viewer.post(f"/cards/{card.id}/credentials", **given).status_code == 403
     assert rows(app, ClientSecret) == []
+
+
+def test_a_code_comes_by_mail_at_once_whatever_they_prefer(app: Flask, tim: Receiver) -> None:
+    """E14: beside a link by SMS, a code by SMS would prove nothing more, and they wait for it."""
+    [contact] = rows(app, Contact)
+    around = {
+        "quiet_from": f"{now() - timedelta(hours=1):%H:%M}",
+        "quiet_until": f"{now() + timedelta(hours=1):%H:%M}",
+    }
+    change_contact(app, contact["id"], phone=PHONE, channel="sms", time_zone="UTC", **around)
+    with running_sms_server("twilio") as server, sending_by(app, server.account):
+        assert re.fullmatch(r"\d{6}", tim.code())
+        assert server.arrived == 0

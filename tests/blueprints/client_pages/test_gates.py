@@ -11,9 +11,10 @@ from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.cards.models import Card
+from lifecycle.work.client_requests.models import ClientRequest
 from tests.factories.browsing import Caller
 from tests.factories.cards import a_card, make_account, moved
-from tests.factories.clients import Client, a_contact, publish_gates
+from tests.factories.clients import Client, a_contact, publish_gates, request_of
 from tests.factories.consequences import follow_through
 from tests.factories.people import make_user
 from tests.factories.statements import statements
@@ -59,3 +60,27 @@ def test_e8_every_gate_of_every_customer_stands_in_one_overview(app: Flask, smtp
         caller.get("/client-gates/overview")
     assert len(more) == len(sent)
     assert caller.get("/client-gates/overview?playbook=none&page=zzz").status_code == 200
+
+
+def test_what_was_asked_before_legal_documents_were_kept_is_shown(app: Flask, smtp_sink: Any) -> None:
+    publish_gates(app)
+    ana = make_user(app, role="manager")
+    account = make_account(app, owner=ana)
+    a_contact(app, account, rights=["signatory"])
+    card = a_card(app, ana, account=account, fields={"price": "120"})
+    moved(app, card, "terms", ana)
+    follow_through(app)
+    older = {
+        "name": "Offer",
+        "title": "Offer of May",
+        "file": None,
+        "url": "https://docs.example/",
+        "sha256": None,
+    }
+    with app.app_context(), transaction():
+        db.session.execute(sa.update(ClientRequest).values(documents=[older]))
+    client = Client.of(app, card, "terms")
+    client.open()
+    assert "Offer of May" in client.look().text
+    page = Caller(app, ana).get(f"/client-gates/{request_of(app, card, 'terms')['id']}")
+    assert (page.status_code, "Offer of May" in page.text) == (200, True)

@@ -51,7 +51,9 @@ class Deliverer:
 
 
 @contextmanager
-def deliverer(settings: Settings, smtp_url: str | None = None) -> Iterator[Deliverer]:
+def deliverer(
+    settings: Settings, smtp_url: str | None = None, more: dict[str, str] | None = None
+) -> Iterator[Deliverer]:
     """A deliverer that is ready to begin; it is gone afterwards, whatever happened."""
     environment = {
         **os.environ,
@@ -60,6 +62,7 @@ def deliverer(settings: Settings, smtp_url: str | None = None) -> Iterator[Deliv
         "REDIS_URL": settings.redis_url,
         "SMTP_URL": smtp_url or settings.smtp_url,
         "SECRET_KEY": settings.secret_key,
+        **(more or {}),
     }
     command = [sys.executable, "-c", _PROGRAM]
     with subprocess.Popen(

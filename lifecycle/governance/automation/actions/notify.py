@@ -109,6 +109,7 @@ def _mail(doing: Performing, message: str, to: User | Contact) -> None:
         subject=letter.subject,
         text=letter.text,
         html=letter.html,
+        sms=letter.sms,
         user_id=person.id if person else None,
         contact_id=contact.id if contact else None,
         card_id=subject.card.id,

@@ -1,0 +1,1 @@
+"""SMS: what a short text costs, and the providers that carry it."""
