@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ import time_machine
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from lifecycle.config import Settings
 from lifecycle.core.clock import now
+from lifecycle.core.db import transaction
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.evidence.verify import verify_chains
 from lifecycle.records.outbox import deliver
@@ -28,7 +31,7 @@ from tests.factories.playbooks import publish_lab
 from tests.factories.reach import NUMBER, contact_row, likes_sms, owe_to
 from tests.installation import SmtpSink
 from tests.mail import deliver as deliver_all
-from tests.records.outbox.deliverer import only_message
+from tests.records.outbox.deliverer import deliverer, only_message
 from tests.sms import (
     SIGNATURE,
     TOKEN,
@@ -192,6 +195,29 @@ def test_a_receipt_tells_what_became_of_a_text_whose_answer_was_lost(
         assert deliver_all(app) == 0
     assert (only_message(app).state, only_message(app).provider_id) == ("sent", server.ids[0])
     assert len(server.texts) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_told", [True, False])
+def test_killed_between_the_answer_and_the_commit_it_is_not_sent_twice_once_a_receipt_tells(
+    app: Flask, settings: Settings, server: SmsServer, grace: Any, card: KnownCard, is_told: bool
+) -> None:
+    """R3: kill -9 in the one window there is."""
+    owe_to(app, grace, card_id=card.id, resend_if_unsure=True)
+    with deliverer(settings, more={**server.environment, "LIFECYCLE_KILL_AT": "after 250"}) as victim:
+        victim.begin()
+        assert victim.process.wait(20) == -signal.SIGKILL
+    message = only_message(app)
+    assert (message.state, len(server.texts)) == ("handing_over", 1)
+    if is_told:
+        assert tell(app, server, message, "delivered") == 204
+    given_up = now() + deliver.HAND_OVER_LASTS + timedelta(seconds=1)
+    with time_machine.travel(given_up), app.app_context(), transaction():
+        assert deliver.settle_abandoned() == (0 if is_told else 1)
+    with time_machine.travel(now() + timedelta(days=1)):
+        assert deliver_all(app) == (0 if is_told else 1)
+    assert only_message(app).state == "sent"
+    assert len(server.texts) == (1 if is_told else 2)
 
 
 def test_a_receipt_that_overtakes_the_answer_is_kept(
