@@ -21,6 +21,7 @@ from lifecycle.core.clock import now
 from lifecycle.core.db import transaction
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.evidence.verify import verify_chains
+from lifecycle.records.inbox.models import Notice
 from lifecycle.records.outbox import deliver
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.sms.models import SmsReply
@@ -407,6 +408,21 @@ def test_other_words_stop_nothing(app: Flask, server: SmsServer, grace: Any, wor
     assert reply(app, server, words) in (200, 204)
     assert contact_row(app, grace)["sms_stopped_at"] is None
     assert rows(app, SmsReply) == []
+
+
+def test_what_else_they_answer_is_told_to_the_owner_once(
+    app: Flask, server: SmsServer, grace: Any, ana: Person
+) -> None:
+    words = "Tuesday is better <b>\u202e\r\nGrace"
+    for _ in range(2):
+        assert reply(app, server, words, "the same one") in (200, 204)
+    [notice] = rows(app, Notice)
+    assert (notice["user_id"], notice["title"]) == (ana.id, "Grace Hopper answered by SMS")
+    assert notice["body"] == "Tuesday is better <b>\nGrace"
+    page = Caller(app, ana).get("/inbox").text
+    assert "Tuesday is better &lt;b&gt;" in page
+    assert reply(app, server, "Who is this?", number="+34999999999") in (200, 204)
+    assert len(rows(app, Notice)) == 1
 
 
 def test_stop_from_a_number_that_nobody_has_is_no_error(app: Flask, server: SmsServer, grace: Any) -> None:
