@@ -10,8 +10,9 @@ from lifecycle.core.errors import NotFound
 from lifecycle.core.ids import new_id
 from lifecycle.governance.cards.edit import record_card_event
 from lifecycle.governance.cards.subjects import get_subject
-from lifecycle.records.accounts.models import Contact
+from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.accounts.preferences import resume_sms, stop_sms
+from lifecycle.records.inbox.record import tell
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.outbox.receipts import take_receipt
 from lifecycle.records.outbox.refusals import note_stop
@@ -42,10 +43,11 @@ def hear_receipt(provider: str, receipt: Receipt) -> bool:
 def hear_reply(provider: str, reply: Reply) -> bool:
     """Act on STOP and START from a number, for every contact who has it; return whether anything changed.
 
-    The same answer again changes nothing, however much has happened since.
+    Of anything else the owners of their accounts are told: nobody else would read it. The same answer again
+    changes nothing, however much has happened since.
     """
     if reply.word == "other":
-        return False
+        return _pass_on(provider, reply)
     row = {
         "id": new_id(),
         "provider": provider,
@@ -55,10 +57,9 @@ def hear_reply(provider: str, reply: Reply) -> bool:
     }
     if not insert_missing(SmsReply, [row], "provider", "provider_id"):
         return False
-    digits = sa.func.regexp_replace(Contact.phone, "[^0-9]", "", "g")
     contacts = db.session.scalars(
         sa.select(Contact)
-        .where(digits == reply.digits)
+        .where(_has_number(reply.digits))
         .order_by(Contact.id)
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
@@ -68,6 +69,32 @@ def hear_reply(provider: str, reply: Reply) -> bool:
     else:
         changed = [resume_sms(each, because="They answered START.") for each in contacts]
     return any(changed)
+
+
+def _pass_on(provider: str, reply: Reply) -> bool:
+    if not reply.text:
+        return False
+    rows = db.session.execute(
+        sa.select(Contact.id, Contact.name, Account.owner_id)
+        .join(Account, Account.id == Contact.account_id)
+        .where(_has_number(reply.digits), Contact.archived_at.is_(None), Account.owner_id.is_not(None))
+        .order_by(Contact.id)
+    )
+    told = 0
+    for contact_id, name, owner_id in rows:
+        assert owner_id is not None
+        told += tell(
+            [owner_id],
+            title=f"{name} answered by SMS",
+            body=reply.text,
+            link=f"/contacts/{contact_id}",
+            cause=f"sms/{provider}/{reply.provider_id}/{contact_id}",
+        )
+    return told > 0
+
+
+def _has_number(digits: str) -> sa.ColumnElement[bool]:
+    return sa.func.regexp_replace(Contact.phone, "[^0-9]", "", "g") == digits
 
 
 def _record(message: OutboxMessage, kind: str, why: str | None) -> None:

@@ -21,6 +21,7 @@ from flask import current_app
 
 from lifecycle.config import SmsAccount
 from lifecycle.core.clock import now
+from lifecycle.core.text import many_lines
 from lifecycle.records.sms.posting import Answer, post, refusal
 
 Outcome = Literal["sent", "delivered", "failed"]
@@ -28,6 +29,7 @@ Outcome = Literal["sent", "delivered", "failed"]
 STOP_WORDS: Final = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
 START_WORDS: Final = frozenset({"START", "YES", "UNSTOP"})
 _LONGEST_ID: Final = 100
+_LONGEST_REPLY: Final = 2000
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,12 @@ class Receipt:
 
 @dataclass(frozen=True)
 class Reply:
-    """What somebody answered, in their number's digits and in one word of ours: stop, start or other."""
+    """What somebody answered: their number's digits, one word of ours for it, and their own words."""
 
     provider_id: str
     digits: str
     word: Literal["stop", "start", "other"]
+    text: str
 
 
 class Provider(Protocol):
@@ -240,6 +243,7 @@ def _reply(provider_id: str, number: str, text: str) -> Reply | None:
         provider_id,
         digits,
         "stop" if word in STOP_WORDS else "start" if word in START_WORDS else "other",
+        many_lines(text)[:_LONGEST_REPLY],
     )
 
 

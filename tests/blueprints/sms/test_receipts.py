@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,9 +16,12 @@ import time_machine
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from lifecycle.config import Settings
 from lifecycle.core.clock import now
+from lifecycle.core.db import transaction
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.evidence.verify import verify_chains
+from lifecycle.records.inbox.models import Notice
 from lifecycle.records.outbox import deliver
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.sms.models import SmsReply
@@ -28,7 +32,7 @@ from tests.factories.playbooks import publish_lab
 from tests.factories.reach import NUMBER, contact_row, likes_sms, owe_to
 from tests.installation import SmtpSink
 from tests.mail import deliver as deliver_all
-from tests.records.outbox.deliverer import only_message
+from tests.records.outbox.deliverer import deliverer, only_message
 from tests.sms import (
     SIGNATURE,
     TOKEN,
@@ -192,6 +196,29 @@ def test_a_receipt_tells_what_became_of_a_text_whose_answer_was_lost(
         assert deliver_all(app) == 0
     assert (only_message(app).state, only_message(app).provider_id) == ("sent", server.ids[0])
     assert len(server.texts) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_told", [True, False])
+def test_killed_between_the_answer_and_the_commit_it_is_not_sent_twice_once_a_receipt_tells(
+    app: Flask, settings: Settings, server: SmsServer, grace: Any, card: KnownCard, is_told: bool
+) -> None:
+    """R3: kill -9 in the one window there is."""
+    owe_to(app, grace, card_id=card.id, resend_if_unsure=True)
+    with deliverer(settings, more={**server.environment, "LIFECYCLE_KILL_AT": "after 250"}) as victim:
+        victim.begin()
+        assert victim.process.wait(20) == -signal.SIGKILL
+    message = only_message(app)
+    assert (message.state, len(server.texts)) == ("handing_over", 1)
+    if is_told:
+        assert tell(app, server, message, "delivered") == 204
+    given_up = now() + deliver.HAND_OVER_LASTS + timedelta(seconds=1)
+    with time_machine.travel(given_up), app.app_context(), transaction():
+        assert deliver.settle_abandoned() == (0 if is_told else 1)
+    with time_machine.travel(now() + timedelta(days=1)):
+        assert deliver_all(app) == (0 if is_told else 1)
+    assert only_message(app).state == "sent"
+    assert len(server.texts) == (1 if is_told else 2)
 
 
 def test_a_receipt_that_overtakes_the_answer_is_kept(
@@ -381,6 +408,21 @@ def test_other_words_stop_nothing(app: Flask, server: SmsServer, grace: Any, wor
     assert reply(app, server, words) in (200, 204)
     assert contact_row(app, grace)["sms_stopped_at"] is None
     assert rows(app, SmsReply) == []
+
+
+def test_what_else_they_answer_is_told_to_the_owner_once(
+    app: Flask, server: SmsServer, grace: Any, ana: Person
+) -> None:
+    words = "Tuesday is better <b>\u202e\r\nGrace"
+    for _ in range(2):
+        assert reply(app, server, words, "the same one") in (200, 204)
+    [notice] = rows(app, Notice)
+    assert (notice["user_id"], notice["title"]) == (ana.id, "Grace Hopper answered by SMS")
+    assert notice["body"] == "Tuesday is better <b>\nGrace"
+    page = Caller(app, ana).get("/inbox").text
+    assert "Tuesday is better &lt;b&gt;" in page
+    assert reply(app, server, "Who is this?", number="+34999999999") in (200, 204)
+    assert len(rows(app, Notice)) == 1
 
 
 def test_stop_from_a_number_that_nobody_has_is_no_error(app: Flask, server: SmsServer, grace: Any) -> None:
