@@ -58,7 +58,7 @@ def update() -> None:
     template = sentences()
     for language in TRANSLATED:
         catalog = read(language)
-        catalog.update(template, no_fuzzy_matching=True)
+        catalog.update(template, no_fuzzy_matching=True, update_creation_date=False)
         catalog.obsolete.clear()
         with path_of(language).open("wb") as file:
             write_po(file, catalog, width=WIDTH, sort_output=True, ignore_obsolete=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from lifecycle.core.errors import NotFound
 from lifecycle.core.papers import moment_on_paper, render_paper
+from lifecycle.core.words import _
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.fields.values import show_answer, show_value
 from lifecycle.governance.requests.form import AskedQuestion, read_form
@@ -24,7 +25,7 @@ def paper_of_submission(request: ClientRequest, number: int | None = None) -> tu
     subject = get_subject(request.card_id)
     definition = subject.playbook.client_requests.get(request.key)
     if submission is None or definition is None or not definition.pages:
-        raise NotFound("There is no such submission.")
+        raise NotFound(_("There is no such submission."))
     form = read_form(definition, subject, submission.answers)
     proof = submission.proof
     digest = hash_content(submission.answers)

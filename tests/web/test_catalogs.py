@@ -133,7 +133,7 @@ def test_no_template_for_clients_holds_a_bare_sentence(file: Path) -> None:
     texts = _Texts()
     texts.feed(shown)
     words = set(re.findall(r"[A-Za-z]{2,}", " ".join(texts.found).replace(_LEFT_OVER, ""))) - _WORDLESS
-    assert not words, words
+    assert not words, f"not marked with _(…): {words}"
 
 
 def test_no_refusal_of_the_domain_to_clients_is_a_bare_sentence() -> None:

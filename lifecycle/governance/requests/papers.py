@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
+from babel import Locale
 from flask import current_app
 
 from lifecycle.core.db import db
@@ -117,6 +118,7 @@ def paper_of(subject: Subject, request: ClientRequest) -> dict[str, Any]:
             ["When", moment_on_paper(at)],
             ["From the address", proof["address"]],
             ["With", proof["user_agent"]],
+            *([["Page in", _language(proof["language"])]] if "language" in proof else []),
             ["Second step", f"A code mailed to {code['sent_to']} at {moment_on_paper(sent_at)}"],
             ["Request", str(request.id)],
             ["SHA-256 of what was signed", proof["content_hash"]],
@@ -133,6 +135,10 @@ def _annex(text: LegalText) -> dict[str, Any]:
         "sha256": text.sha256,
         "blocks": [[block.level, block.text] for block in blocks_of(text.text)],
     }
+
+
+def _language(code: str) -> str:
+    return str(Locale.parse(code).get_display_name("en"))
 
 
 def _path(stroke: list[list[int]]) -> str:

@@ -359,3 +359,33 @@ def test_letters_go_by_the_contact_whoever_asks_for_them(app: Flask, smtp_sink: 
     assert other.send("codes", **{"from": "request"}).status_code == 303
     follow_through(app)
     assert "Votre code pour signer" in received(smtp_sink)[-1]["Subject"]
+
+
+def test_credentials_are_handed_over_in_the_language_of_their_reader(
+    app: Flask, ana: Person, smtp_sink: Any
+) -> None:
+    account = make_account(app, owner=ana, name="Nordwind Funk")
+    contact = a_contact(app, account, language="es")
+    card = a_card(app, ana, account=account)
+    given = {"contact": str(contact), "title": "Your log-in", "text": "correct horse"}
+    assert Caller(app, ana).post(f"{card.url}/credentials", **given).status_code < 400
+    follow_through(app)
+    letter = received(smtp_sink)[-1]
+    assert letter["Subject"] == "Your log-in: solo para usted"
+    assert "Funciona durante 7 días." in text_of(letter)
+    (path,) = set(re.findall(r"/s/[\w-]+", text_of(letter)))
+    tim = Reader(app, path)
+    door = tim.get()
+    assert '<html lang="es" dir="ltr">' in door
+    assert "Enviarme el código por correo" in door
+    assert tim.press(door, "codes").status_code == 303
+    assert "Es válido durante 15 minutos." in tim.get()
+    follow_through(app)
+    code = re.search(r"^(\d{6})$", text_of(received(smtp_sink)[-1]), flags=re.MULTILINE)
+    assert code
+    wrong = tim.press(tim.get(), "views", code="000")
+    assert wrong.status_code == 422
+    assert "No es el código que enviamos." in wrong.text
+    shown = tim.press(tim.get(), "views", code=code[1]).text
+    assert "Guárdelo ahora en un lugar seguro." in shown
+    assert 'action="/language"' not in shown, "it is shown once, and another language would be another page"

@@ -121,6 +121,8 @@ def test_the_paper_of_it_is_signed_carries_the_evidence_and_shows_any_change(
         "Blue #let x",
         "Cleo Client",
         "Evidence",
+        "Page in",
+        "English",
         request["proof"]["content_hash"],
     ):
         assert words in text.replace("\n", " ") or words in text.replace("\n", ""), words
