@@ -23,7 +23,8 @@ LANGUAGES: Final = {"en": "English", "fr": "Français", "es": "Español", "ar": 
 """The languages of clients' pages, by their own names."""
 SOURCE: Final = "en"
 RIGHT_TO_LEFT: Final = frozenset({"ar"})
-_preferred: ContextVar[str | None] = ContextVar("preferred_language", default=None)
+_Place = tuple[str | None, str | None]
+_preferred: ContextVar[_Place] = ContextVar("preferred_place", default=(None, None))
 CATALOGS: Final = Path(__file__).parents[1] / "translations"
 
 
@@ -77,16 +78,16 @@ def speaking(language: str) -> Iterator[None]:
         yield
 
 
-def prefer(language: str | None) -> None:
-    """Note the language of whoever a page is for; None forgets it. Whether it counts, the web decides."""
-    if _preferred.get() != language:
-        _preferred.set(language)
+def prefer(language: str | None, time_zone: str | None = None) -> None:
+    """Note the language and time zone of whoever a page is for; None forgets them. The web decides on it."""
+    if _preferred.get() != (language, time_zone):
+        _preferred.set((language, time_zone))
         # What was said before was in another language; what comes is asked anew.
         refresh()
 
 
-def preferred() -> str | None:
-    """Return what `prefer` noted."""
+def preferred() -> tuple[str | None, str | None]:
+    """Return language and time zone as `prefer` noted them."""
     return _preferred.get()
 
 

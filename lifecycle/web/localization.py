@@ -14,6 +14,7 @@ from lifecycle.core.words import LANGUAGES, SOURCE, catalog, current_language, d
 
 COOKIE: Final = "language"
 """Holds the language that a client chose by a button."""
+_NO_ZONE: Final = "UTC"
 _CLIENTS: Final = ("/c/", "/p/", "/s/")
 
 
@@ -33,16 +34,25 @@ def offer_words(environment: Environment) -> None:
         newstyle=True,
     )
     environment.globals.update(
-        language=current_language, direction=direction, languages=LANGUAGES, same_page=same_page
+        language=current_language, direction=direction, languages=LANGUAGES, same_page=same_page, place=place
     )
 
 
 def time_zone() -> str:
-    """Return the time zone that dates are shown in: the user's own, else UTC."""
-    if has_request_context() and not is_for_client() and current_user.is_authenticated:
+    """Return the time zone that dates are shown in: the user's own, or the contact's; else UTC."""
+    if not has_request_context():
+        return _NO_ZONE
+    if is_for_client():
+        return preferred()[1] or _NO_ZONE
+    if current_user.is_authenticated:
         zone: str = current_user.time_zone
         return zone
-    return "UTC"
+    return _NO_ZONE
+
+
+def place() -> str:
+    """Return where the times of a page are meant, in a word: the city of its time zone, or UTC."""
+    return time_zone().rpartition("/")[2].replace("_", " ")
 
 
 def locale() -> str:
@@ -53,7 +63,7 @@ def locale() -> str:
     if not has_request_context() or not is_for_client():
         return SOURCE
     chosen = request.cookies.get(COOKIE)
-    for language in (chosen, preferred(), request.accept_languages.best_match(LANGUAGES)):
+    for language in (chosen, preferred()[0], request.accept_languages.best_match(LANGUAGES)):
         if language in LANGUAGES:
             return str(language)
     return SOURCE

@@ -93,7 +93,7 @@ def find_opened(token: str) -> Opened:
     ).one_or_none()
     if row is None or not _works(*row):
         raise NotFound(_(GONE))
-    prefer(row[2].language)
+    prefer(row[2].language, row[2].time_zone)
     return Opened(*row)
 
 

@@ -121,7 +121,7 @@ def find_home(token: str) -> tuple[PortalLink, Contact]:
     ).one_or_none()
     if row is None or not _works(*row):
         raise NotFound(_(GONE))
-    prefer(row[1].language)
+    prefer(row[1].language, row[1].time_zone)
     return row[0], row[1]
 
 

@@ -114,7 +114,7 @@ def find_secret(token: str) -> tuple[ClientSecret, Contact]:
     ).one_or_none()
     if row is None or row[0].sealed is None or row[0].expires_at <= now() or row[1].archived_at is not None:
         raise NotFound(_(GONE))
-    prefer(row[1].language)
+    prefer(row[1].language, row[1].time_zone)
     return row[0], row[1]
 
 

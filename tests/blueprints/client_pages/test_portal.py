@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,6 +22,7 @@ from lifecycle.records.cards.models import Card
 from lifecycle.records.files.store import keep_file
 from lifecycle.records.people.actor import SYSTEM
 from lifecycle.work.client_requests.models import ClientLink, PortalLink
+from lifecycle.work.meetings.models import Meeting
 from tests.factories.browsing import Caller
 from tests.factories.cards import KnownCard, a_card, attach, hold, make_account, moved, plan, rows
 from tests.factories.clients import Client, a_contact, publish_gates, request_of
@@ -207,6 +208,21 @@ def test_nothing_of_another_company_is_reachable(
     request = request_of(app, card, "terms")
     assert home.press(f"requests/{request['id']}/links").status_code == 404
     assert home.browser.get(f"{home.path}/papers/{request['id']}.pdf").status_code == 404
+
+
+def test_p11_times_are_those_of_the_contacts_own_place(
+    app: Flask, card: KnownCard, ana: Person, smtp_sink: Any
+) -> None:
+    meeting = plan(app, card, ana, "review")
+    with app.app_context(), transaction():
+        at = datetime(2030, 1, 15, 15, 30, tzinfo=UTC)
+        db.session.execute(sa.update(Meeting).where(Meeting.id == meeting).values(starts_at=at))
+    home = home_of(app, smtp_sink)
+    home.press("openings")
+    assert "15 Jan 2030, 15:30</strong> (UTC)" in home.look()
+    with app.app_context(), transaction():
+        db.session.execute(sa.update(Contact).values(time_zone="America/Bogota"))
+    assert "15 Jan 2030, 10:30</strong> (Bogota)" in home.look()
 
 
 def test_what_was_decided_is_shown_once_its_notes_were_sent(
