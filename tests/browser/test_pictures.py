@@ -64,6 +64,8 @@ def test_the_readme_shows_a_questionnaire_on_a_phone(
     context = browser.new_context(
         base_url=base_url, viewport={"width": 390, "height": 844}, device_scale_factor=2
     )
+    # Whoever the contact is: the pictures are for readers of English.
+    context.add_cookies([{"name": "language", "value": "en", "url": base_url}])
     page = context.new_page()
     page.goto(link_of(app, request_id))
     if (opening := page.get_by_role("button", name="Open", exact=True)).is_visible():

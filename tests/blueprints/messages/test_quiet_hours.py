@@ -22,9 +22,9 @@ from tests.installation import SmtpSink
 from tests.mail import deliver as deliver_all
 from tests.mail import received
 
-NIGHT = datetime.now(UTC).replace(hour=23, minute=0, second=0, microsecond=0)
+NIGHT = (datetime.now(UTC) + timedelta(days=1)).replace(hour=23, minute=0, second=0, microsecond=0)
 MORNING = NIGHT + timedelta(hours=8)
-QUIET = {"time_zone": "Europe/Madrid", "quiet_from": "22:00", "quiet_until": "08:00"}
+QUIET = {"time_zone": "Africa/Lagos", "quiet_from": "22:00", "quiet_until": "08:00"}
 
 
 @pytest.fixture
