@@ -14,6 +14,7 @@ from lifecycle.blueprints.accounts.listing import account_filter, filter_args, l
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid
 from lifecycle.core.text import one_line
+from lifecycle.insight.accepted import accepted_documents
 from lifecycle.insight.accounts import cards_of_account, read_facts
 from lifecycle.records.accounts import changes, queries
 from lifecycle.records.accounts.countries import countries, country_name, find_country
@@ -159,6 +160,7 @@ def _show(account_id: uuid.UUID) -> ResponseReturnValue:
         archived_contacts=queries.contacts_of(account_id, archived=True),
         cards=cards,
         card_count=card_count,
+        accepted=accepted_documents(account_id),
         can_edit=can(actor, "accounts.edit"),
         can_export_evidence=can(actor, "evidence.verify"),
         **_timeline(account_id),

@@ -113,6 +113,11 @@ def test_every_word_is_signed_and_stands_in_the_paper(
         assert "What changed since 2, which you accepted" in text
         assert "What changed since 1<" in text
     assert request_of(app, card, "terms")["status"] == "accepted"
+    page = Caller(app, ana).get(f"/accounts/{account}").text
+    assert '/playbooks/lab/legal/rules/2">House rules, version 2</a>' in page
+    assert "by <bdi>Cleo Client</bdi>" in page
+    other_account = make_account(app, owner=ana, name="Südwind")
+    assert "House rules" not in Caller(app, ana).get(f"/accounts/{other_account}").text
 
 
 def test_a_request_keeps_the_version_it_was_asked_with(
