@@ -45,6 +45,12 @@ def uploads_of(field: str) -> list[Upload]:
     return found
 
 
+def upload_of(field: str) -> Upload | None:
+    """Return the one file of a field, or None; raises as `check_uploads`."""
+    found = uploads_of(field)
+    return found[0] if found else None
+
+
 def _checked(field: str, upload: FileStorage) -> Upload:
     settings = current_app.extensions["settings"]
     name = clean_name(upload.filename or "")

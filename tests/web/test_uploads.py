@@ -20,6 +20,7 @@ from tests.factories.cards import KnownCard, a_card, make_account, rows
 from tests.factories.clients import Client, a_contact, publish_gates, request_of
 from tests.factories.consequences import follow_through
 from tests.factories.people import Person, make_user
+from tests.factories.playbooks import LAB
 
 ILL = b"EICAR"
 SCANNER = """\
@@ -110,6 +111,17 @@ def test_a_clients_file_is_looked_at_and_what_they_typed_stays(
     assert request_of(app, card, "order")["status"] != "submitted"
     assert cleo.send("answers", **given, files=(BytesIO(pdf(b"fine")), "order.pdf")).status_code == 303
     assert request_of(app, card, "order")["status"] == "submitted"
+
+
+def test_the_files_of_an_import_are_looked_at_too(app: Flask, ana: Person, looked_at: Path) -> None:
+    caller = Caller(app, make_user(app, role="admin"))
+    for name in ("file", "accounts", "map"):
+        files = {"file": (BytesIO(b"title,account\nFibre,Nordwind\n"), "cards.csv")}
+        files[name] = (BytesIO(b"title,account\nEICAR,Nordwind\n"), "ill.csv")
+        refused = caller.post("/imports/", board=LAB, **files)
+        assert refused.status_code == 422, name
+        assert "“ill.csv” was not taken: our virus scanner found something in it." in refused.text
+    assert rows(app, StoredFile) == []
 
 
 def test_nobody_without_a_link_keeps_the_scanner_busy(app: Flask, card: KnownCard, looked_at: Path) -> None:

@@ -35,7 +35,7 @@ from lifecycle.records.people.actor import Actor
 from lifecycle.web.addresses import uuid_of
 from lifecycle.web.inputs import typed_values
 from lifecycle.web.reader import reader_id, reader_zone
-from lifecycle.web.uploads import check_uploads, uploads_of
+from lifecycle.web.uploads import check_uploads, upload_of
 
 
 def _instant(local: datetime | None) -> datetime | None:
@@ -253,8 +253,8 @@ def create_attachment(card_id: uuid.UUID) -> ResponseReturnValue:
         _checked(form)
         if refusal is not None:
             raise refusal
-        uploads = uploads_of("file") if form.kind.data == "file" else []
-        stored = keep_file(uploads[0].name, uploads[0].content, actor) if uploads else None
+        upload = upload_of("file") if form.kind.data == "file" else None
+        stored = keep_file(upload.name, upload.content, actor) if upload else None
         proofs.attach_proof(
             subject,
             actor,

@@ -7,7 +7,6 @@ from typing import Any
 
 from flask import Response, flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_wtf.file import FileField
 from ruamel.yaml import YAML
 
 from lifecycle.blueprints.imports import imports
@@ -31,6 +30,7 @@ from lifecycle.exchange.imports.withdraw import withdraw_import
 from lifecycle.records.people.permissions import require
 from lifecycle.web.access import current_actor
 from lifecycle.web.htmx import go_to, render_fragment
+from lifecycle.web.uploads import upload_of
 
 UNDER_WAY = ("checking", "running")
 
@@ -72,23 +72,21 @@ def begin() -> ResponseReturnValue:
 def _begin(form: UploadForm) -> tuple[int, bool]:
     """Keep what was uploaded; return the import's id, and whether it came with a map."""
     actor = current_actor()
-    mapping = read_map_file(form.map.data.filename, form.map.data.read()) if form.map.data else None
+    file, accounts, written = upload_of("file"), upload_of("accounts"), upload_of("map")
+    assert file is not None
+    mapping = read_map_file(written.name, written.content) if written else None
     with transaction():
         record = begin_import(
             form.board.data,
-            form.file.data.filename,
-            form.file.data.read(),
+            file.name,
+            file.content,
             actor=actor,
-            accounts=_upload(form.accounts),
+            accounts=(accounts.name, accounts.content) if accounts else None,
             mapping=mapping,
         )
         if mapping is not None:
             ask_for_check(record.id, actor=actor)
         return record.id, mapping is not None
-
-
-def _upload(field: FileField) -> tuple[str, bytes] | None:
-    return (field.data.filename, field.data.read()) if field.data else None
 
 
 @imports.get("/<int:import_id>")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.factories.clients import TERMS, Client, a_contact, publish_gates, req
 from tests.factories.consequences import follow_through
 from tests.factories.people import Person, make_user
 from tests.governance.requests.test_signing import Signer
+from tests.mail import received, text_of
 
 ONE = '  - { version: "1", since: 2026-01-01, text: "# Bread\\n\\nBread is eaten <b>fresh</b>." }\n'
 TWO = '  - { version: "2", since: 2026-09-01, text: "# Bread\\n\\nBread is eaten <b>today</b>." }\n'
@@ -118,6 +120,40 @@ def test_every_word_is_signed_and_stands_in_the_paper(
     assert "by <bdi>Cleo Client</bdi>" in page
     other_account = make_account(app, owner=ana, name="Südwind")
     assert "House rules" not in Caller(app, ana).get(f"/accounts/{other_account}").text
+
+
+@pytest.mark.parametrize("page", ["words", "law"])
+def test_a_colleague_reads_the_documents_that_their_page_is_about(
+    app: Flask, ana: Person, account: Any, smtp_sink: Any, page: str
+) -> None:
+    form = """\
+name: Your terms
+answer: submit
+legal: rules
+pages:
+  words: { asks: { wish: {} } }
+  law: { asks: { agreed: { legal: rules } } }
+message: asked
+"""
+    files = {
+        "legal/rules.yaml": "name: House rules\nversions:\n" + ONE + TWO,
+        "client_requests/terms.yaml": form,
+    }
+    publish_gates(app, files=files)
+    card = asked(app, ana, account)
+    cleo = Client.of(app, card, "terms")
+    cleo.open()
+    assert "Read: <bdi>House rules</bdi>" in cleo.browser.get(f"{cleo.path}/pages/law").text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', cleo.look().text)
+    assert token
+    passed = {"csrf_token": token[1], "name": "Tim", "email": "tim@client.example"}
+    assert cleo.browser.post(f"{cleo.path}/pages/{page}/colleagues", data=passed).status_code == 303
+    follow_through(app)
+    letter = text_of(received(smtp_sink)[-1])
+    found = re.search(r"(/c/[\w-]+)", letter)
+    assert found
+    status = app.test_client().get(f"{found[1]}/legal/rules").status_code
+    assert status == (200 if page == "law" else 404)
 
 
 def test_a_request_keeps_the_version_it_was_asked_with(
