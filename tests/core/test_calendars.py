@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lifecycle.core.calendars import ALWAYS, BusinessCalendar, CalendarError, Holidays, calendar_from_spec
+from lifecycle.core.calendar_specs import calendar_from_spec
+from lifecycle.core.calendars import ALWAYS, BusinessCalendar, CalendarError, Holidays
 from lifecycle.core.durations import Duration, parse_duration
 from tests.calls import count_calls
 

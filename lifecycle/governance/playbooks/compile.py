@@ -12,7 +12,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from lifecycle.core.calendars import BusinessCalendar, calendar_from_spec
+from lifecycle.core.calendar_specs import calendar_from_spec
+from lifecycle.core.calendars import BusinessCalendar
 from lifecycle.governance.gates.checks.registry import check_types
 from lifecycle.governance.language.document import (
     ChecklistDocument,

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from lifecycle.core.calendars import calendar_from_spec
+from lifecycle.core.calendar_specs import calendar_from_spec
 from lifecycle.exchange.demo.places import providers
 from lifecycle.exchange.demo.plan import make_plan
 from lifecycle.exchange.demo.times import OfficeHours
