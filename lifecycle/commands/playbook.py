@@ -8,6 +8,7 @@ import click
 
 from lifecycle.commands.application import application
 from lifecycle.core.db import transaction
+from lifecycle.governance.language.catalogs import ENDING, FOLDER, OTHERS
 from lifecycle.governance.language.errors import BrokenPlaybook
 from lifecycle.governance.playbooks.compile import compile_document
 from lifecycle.governance.playbooks.differences import StageDifference
@@ -15,6 +16,7 @@ from lifecycle.governance.playbooks.load import canonical, digest, find_folder, 
 from lifecycle.governance.playbooks.migration import Migrated, MigrationPlan, migrate_cards, plan_migration
 from lifecycle.governance.playbooks.publish import Published, preview, publish
 from lifecycle.governance.playbooks.schema import schema_text
+from lifecycle.governance.playbooks.words import client_sentences, coverage_of, updated_catalog
 from lifecycle.records.people.actor import SYSTEM
 
 _SHOWN_CHANGES = 40
@@ -89,6 +91,27 @@ def migrate_command(slug: str, dry_run: bool) -> None:
         if dry_run or not plan.going:
             return
         _tell_migrated(migrate_cards(slug, actor=SYSTEM, channel="command", seen_revision=plan.revision_id))
+
+
+@playbook.command(name="words")
+@click.argument("name", metavar="FOLDER|NAME")
+@click.argument("languages", metavar="[LANGUAGE]...", nargs=-1, type=click.Choice(OTHERS))
+def words_command(name: str, languages: tuple[str, ...]) -> None:
+    """Bring the catalogs of a playbook, words/fr.po and so on, to what it says to clients now.
+
+    New sentences come without a translation, and those that it no longer says go. Without a language, every
+    catalog that there is.
+    """
+    folder = find_folder(name)
+    found = compile_document(load(folder))
+    for language in languages or tuple(found.words):
+        path = folder / FOLDER / f"{language}{ENDING}"
+        before = path.read_bytes() if path.exists() else None
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(updated_catalog(found, language, before))
+        left = next((len(each.missing) for each in coverage_of(found) if each.language == language), None)
+        left = len(client_sentences(found)) if left is None else left
+        click.echo(f"{path}: {_counted(left, 'sentence')} to translate.")
 
 
 @playbook.command()

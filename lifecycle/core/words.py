@@ -1,18 +1,20 @@
 """The product's own words in the reader's language, from the catalogs in `translations/`.
 
 English is the source: a sentence stands in the code as it is read, and a catalog says it in another language.
+What a playbook says has catalogs of its own (`own`).
 Whatever is kept (evidence, proofs, notices to staff) is written without these, or inside `speaking("en")`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from babel.messages.mofile import write_mo
@@ -24,7 +26,10 @@ LANGUAGES: Final = {"en": "English", "fr": "Français", "es": "Español", "ar": 
 SOURCE: Final = "en"
 RIGHT_TO_LEFT: Final = frozenset({"ar"})
 _Place = tuple[str | None, str | None]
+Words = Mapping[str, Mapping[str, str]]
+"""Sentences of somebody's own by language, each with its translation."""
 _preferred: ContextVar[_Place] = ContextVar("preferred_place", default=(None, None))
+_own: ContextVar[Words] = ContextVar("own_words", default=MappingProxyType({}))
 CATALOGS: Final = Path(__file__).parents[1] / "translations"
 
 
@@ -72,10 +77,19 @@ def language_for(own: str | None) -> str:
 
 
 @contextmanager
-def speaking(language: str) -> Iterator[None]:
-    """Let what is written meanwhile be in a language; needs an application context."""
-    with force_locale(language):
-        yield
+def speaking(language: str, words: Words | None = None) -> Iterator[None]:
+    """Let what is written meanwhile be in a language; needs an application context.
+
+    Args:
+        words: those of the playbook that it is about.
+    """
+    before = _own.get()
+    _own.set(words if words is not None else before)
+    try:
+        with force_locale(language):
+            yield
+    finally:
+        _own.set(before)
 
 
 def prefer(language: str | None, time_zone: str | None = None) -> None:
@@ -84,6 +98,31 @@ def prefer(language: str | None, time_zone: str | None = None) -> None:
         _preferred.set((language, time_zone))
         # What was said before was in another language; what comes is asked anew.
         refresh()
+
+
+def own(text: str, language: str | None = None) -> str:
+    """Return a sentence of the playbook at hand in the reader's language; as it stands if it has no other.
+
+    Args:
+        language: another than the reader's.
+    """
+    return said_in(_own.get(), text, language or current_language())
+
+
+def said_in(words: Words, text: str, language: str) -> str:
+    """Return a sentence of a playbook in a language, from that playbook's words."""
+    return words.get(language, {}).get(text.strip(), text)
+
+
+def speak_for(words: Words) -> None:
+    """Let `own` know the words of the playbook that a page is about."""
+    _own.set(words)
+
+
+def forget_reader() -> None:
+    """Forget whom the last page was for: a thread serves one request after the other."""
+    prefer(None)
+    _own.set(MappingProxyType({}))
 
 
 def preferred() -> tuple[str | None, str | None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lifecycle.core.db import db
-from lifecycle.core.words import _, current_language
+from lifecycle.core.words import _, current_language, own, speak_for
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.fields.values import show_answer
 from lifecycle.governance.gates.subject import Subject
@@ -18,6 +18,8 @@ from lifecycle.governance.language.model import (
     Question,
     SectionDef,
 )
+from lifecycle.governance.messages.letters import message_values
+from lifecycle.governance.messages.template import fill_text
 from lifecycle.governance.requests.answer import Opened
 from lifecycle.governance.requests.ask import get_definition
 from lifecycle.governance.requests.codes import waiting_code
@@ -153,6 +155,23 @@ class ClientPage:
         """Who asks: the playbook's name stands for the vendor."""
         return self.subject.playbook.name
 
+    @property
+    def intro(self) -> str:
+        """What stands at the head of it, in the reader's language as long as it still says what was sent."""
+        sent, written = self.opened.request.intro or "", self.definition.intro
+        if not sent or own(written) == written:
+            return sent
+        owner, contact = self.owner, self.opened.contact
+        if fill_text(written, message_values(self.subject, contact, owner)) != sent:
+            return sent
+        values = message_values(self.subject, contact, owner, language=current_language())
+        return fill_text(own(written), values)
+
+    @property
+    def is_translated(self) -> bool:
+        """Whether the reader sees other words than those that are kept."""
+        return current_language() in self.subject.playbook.words
+
     def show(self, asked: AskedQuestion) -> str:
         """Return an answer of the form as people read it."""
         return show_answer(asked.question, asked.value, current_language())
@@ -161,7 +180,7 @@ class ClientPage:
         """Return what they answered, as (question, answer), for reading again."""
         answers: dict[str, Any] = self.opened.request.answers
         return [
-            (question.name, show_answer(question, answers[question.key], current_language()))
+            (own(question.name), show_answer(question, answers[question.key], current_language()))
             for question in self.questions
             if answers.get(question.key) not in (None, "", [], {})
         ]
@@ -174,6 +193,7 @@ def read_client_page(opened: Opened) -> ClientPage:
         Invalid: the card's playbook no longer has the request.
     """
     subject = get_subject(opened.request.card_id)
+    speak_for(subject.playbook.words)
     phases = list(subject.playbook.phases.values())
     phase = subject.playbook.phase_of(subject.stage)
     definition = get_definition(subject, opened.request)

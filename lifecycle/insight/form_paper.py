@@ -51,6 +51,7 @@ def paper_of_submission(request: ClientRequest, number: int | None = None) -> tu
             ["When", moment_on_paper(submission.created_at)],
             ["From", proof.get("address", "")],
             ["Agreed to", proof.get("consent", "")],
+            *([["As read", proof["consent_as_read"]]] if "consent_as_read" in proof else []),
             ["SHA-256 of the answers", digest],
         ],
     }

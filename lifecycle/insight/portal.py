@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
+from lifecycle.core.words import Words, speak_for
 from lifecycle.governance.cards.subjects import stage_of
 from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.governance.requests.portal import may_answer, may_see, requests_of_home
@@ -150,10 +151,20 @@ def _journeys(account_id: uuid.UUID) -> list[Journey]:
         .order_by(Card.created_at, Card.id)
         .limit(500)
     ).all()
+    # A page about projects of several playbooks speaks the words of all of them.
+    speak_for(_words_of({row.revision_id for row in rows}))
     grouped: dict[uuid.UUID, list[Any]] = {}
     for row in rows:
         grouped.setdefault(row.journey_id, []).append(row)
     return [journey for cards in grouped.values() if (journey := _journey(cards)) is not None]
+
+
+def _words_of(revisions: set[int]) -> Words:
+    found: dict[str, dict[str, str]] = {}
+    for revision in sorted(revisions):
+        for language, words in of_revision(revision).words.items():
+            found.setdefault(language, {}).update(words)
+    return found
 
 
 def _journey(cards: list[Any]) -> Journey | None:

@@ -23,7 +23,7 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.validators import Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from lifecycle.core.words import _
+from lifecycle.core.words import _, own
 from lifecycle.governance.language.model import FieldDef, Question
 
 Declared = FieldDef | Question
@@ -86,10 +86,10 @@ class _StoredDateField(DateField):
 
 
 def _field(item: Declared, is_compact: bool) -> Field:
-    description = item.help
+    description = own(item.help)
     required = isinstance(item, Question) and item.required
-    common: dict[str, Any] = {"label": item.name, "description": description}
-    options = [SelectChoice(option.key, option.name) for option in item.options]
+    common: dict[str, Any] = {"label": own(item.name), "description": description}
+    options = [SelectChoice(option.key, own(option.name)) for option in item.options]
     if item.type == "long_text":
         return TextAreaField(
             **common, validators=_may_skip(required), render_kw={"rows": 3, "maxlength": 20_000}

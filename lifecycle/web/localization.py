@@ -10,7 +10,16 @@ from flask_login import current_user
 from jinja2 import Environment
 from werkzeug.exceptions import HTTPException
 
-from lifecycle.core.words import LANGUAGES, SOURCE, catalog, current_language, direction, prefer, preferred
+from lifecycle.core.words import (
+    LANGUAGES,
+    SOURCE,
+    catalog,
+    current_language,
+    direction,
+    forget_reader,
+    own,
+    preferred,
+)
 
 COOKIE: Final = "language"
 """Holds the language that a client chose by a button."""
@@ -21,8 +30,7 @@ _CLIENTS: Final = ("/c/", "/p/", "/s/")
 def init_app(app: Flask, babel: Babel) -> None:
     """Give pages their words, and dates and numbers the same locale."""
     babel.init_app(app, timezone_selector=time_zone, locale_selector=locale)
-    # A thread serves one request after the other; whom the last page was for is over.
-    app.before_request(lambda: prefer(None))
+    app.before_request(forget_reader)
     offer_words(app.jinja_env)
 
 
@@ -34,7 +42,12 @@ def offer_words(environment: Environment) -> None:
         newstyle=True,
     )
     environment.globals.update(
-        language=current_language, direction=direction, languages=LANGUAGES, same_page=same_page, place=place
+        language=current_language,
+        direction=direction,
+        languages=LANGUAGES,
+        own=own,
+        same_page=same_page,
+        place=place,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lifecycle.core.words import _
+from lifecycle.core.words import _, own
 from lifecycle.governance.fields.values import ValueRefused, read_value
 from lifecycle.governance.language.model import PlaybookDef, Question
 
@@ -40,7 +40,7 @@ def read_questions(
             continue
         if value is None:
             if question.required:
-                read.errors[question.key] = _("%(name)s must be answered.", name=question.name)
+                read.errors[question.key] = _("%(name)s must be answered.", name=own(question.name))
             continue
         read.values[question.key] = value
         if definition is not None:

@@ -18,7 +18,7 @@ from babel.numbers import format_decimal, format_percent
 from email_validator import EmailNotValidError, validate_email
 
 from lifecycle.core.text import many_lines, one_line
-from lifecycle.core.words import SOURCE, _, translated
+from lifecycle.core.words import SOURCE, _, own, translated
 from lifecycle.governance.language.model import ADDRESS_PARTS, OPTIONAL_PARTS, FieldDef, Option, Question
 
 SHORT_TEXT = 500
@@ -54,7 +54,9 @@ def read_value(definition: FieldDef | Question, typed: Any) -> Any:
     if isinstance(definition, Question) and definition.type in _OF_PARTS:
         return _OF_PARTS[definition.type](definition, typed)
     if isinstance(typed, list | dict) and definition.type != "choices":
-        raise ValueRefused(_("%(name)s takes one value, not %(has)s.", name=definition.name, has=len(typed)))
+        raise ValueRefused(
+            _("%(name)s takes one value, not %(has)s.", name=own(definition.name), has=len(typed))
+        )
     value = _READERS[definition.type](definition, typed)
     _check_size(definition, value)
     if isinstance(definition, FieldDef):
@@ -78,7 +80,7 @@ def show_value(
     if value in (None, "", []):
         return ""
     if definition.type in ("choice", "choices"):
-        names = {option.key: option.name for option in definition.options}
+        names = {option.key: own(option.name, language) for option in definition.options}
         keys = value if isinstance(value, list) else [value]
         return ", ".join(names.get(key, str(key)) for key in keys)
     if definition.type == "yes_no":
@@ -132,7 +134,9 @@ def _show_parts(definition: Question, value: Any, language: str) -> str:
 
 
 def _show_row(columns: Sequence[Question], row: Mapping[str, Any], language: str) -> str:
-    shown = ((column.name, show_answer(column, row.get(column.key), language)) for column in columns)
+    shown = (
+        (own(column.name, language), show_answer(column, row.get(column.key), language)) for column in columns
+    )
     return "; ".join(f"{name}: {text}" for name, text in shown if text)
 
 
@@ -147,7 +151,7 @@ def _read_address(definition: Question, typed: Any) -> dict[str, str] | None:
     errors = {
         part: _(
             "%(name)s: %(part)s may have %(most)s characters.",
-            name=definition.name,
+            name=own(definition.name),
             part=_(ADDRESS_PARTS[part]),
             most=SHORT_TEXT,
         )
@@ -156,7 +160,7 @@ def _read_address(definition: Question, typed: Any) -> dict[str, str] | None:
     }
     for part, name in ADDRESS_PARTS.items():
         if part not in value and part not in OPTIONAL_PARTS:
-            errors[part] = _("%(name)s: %(part)s is missing.", name=definition.name, part=_(name))
+            errors[part] = _("%(name)s: %(part)s is missing.", name=own(definition.name), part=_(name))
     if errors:
         raise PartsRefused(errors)
     return value
@@ -168,7 +172,7 @@ def _read_table(definition: Question, typed: Any) -> list[dict[str, Any]] | None
         raise ValueRefused(
             _(
                 "%(name)s takes %(most)s rows; this has %(has)s.",
-                name=definition.name,
+                name=own(definition.name),
                 most=definition.most_rows,
                 has=len(rows),
             )
@@ -191,7 +195,7 @@ def _read_row(
 ) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for column in definition.columns:
-        place = _("%(name)s, row %(number)s", name=definition.name, number=number + 1)
+        place = _("%(name)s, row %(number)s", name=own(definition.name), number=number + 1)
         try:
             value = read_value(column, row.get(column.key))
         except ValueRefused as refusal:
@@ -201,7 +205,7 @@ def _read_row(
             values[column.key] = value
         elif column.required:
             errors[f"{number}-{column.key}"] = _(
-                "%(name)s: %(part)s is missing.", name=place, part=column.name
+                "%(name)s: %(part)s is missing.", name=place, part=own(column.name)
             )
     return values
 
@@ -226,7 +230,7 @@ def _read_text(definition: FieldDef | Question, typed: Any) -> str:
         raise ValueRefused(
             _(
                 "%(name)s may have %(most)s characters; this has %(has)s.",
-                name=definition.name,
+                name=own(definition.name),
                 most=f"{limit:,}",
                 has=f"{len(text):,}",
             )
@@ -240,20 +244,20 @@ def _read_number(definition: FieldDef | Question, typed: Any) -> Any:
     if re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d+)?", text):
         text = text.replace(",", "")
     if not re.fullmatch(r"-?\d{1,12}(\.\d{1,6})?", text):
-        raise ValueRefused(_("%(name)s must be a number, written like 1234.50.", name=definition.name))
+        raise ValueRefused(_("%(name)s must be a number, written like 1234.50.", name=own(definition.name)))
     try:
         number = Decimal(text)
     except InvalidOperation:
         raise ValueRefused(
-            _("%(name)s must be a number, written like 1234.50.", name=definition.name)
+            _("%(name)s must be a number, written like 1234.50.", name=own(definition.name))
         ) from None
     if definition.type == "integer":
         if number != number.to_integral_value():
-            raise ValueRefused(_("%(name)s must be a whole number.", name=definition.name))
+            raise ValueRefused(_("%(name)s must be a whole number.", name=own(definition.name)))
         return int(number)
     if definition.type == "money":
         if number != number.quantize(Decimal("0.01")):
-            raise ValueRefused(_("%(name)s may have two decimals.", name=definition.name))
+            raise ValueRefused(_("%(name)s may have two decimals.", name=own(definition.name)))
         return str(number.quantize(Decimal("0.01")))
     return f"{number.normalize():f}"
 
@@ -263,7 +267,7 @@ def _read_date(definition: FieldDef | Question, typed: Any) -> str:
         return date.fromisoformat(str(typed)).isoformat()
     except ValueError:
         raise ValueRefused(
-            _("%(name)s must be a date, written like 2026-11-30.", name=definition.name)
+            _("%(name)s must be a date, written like 2026-11-30.", name=own(definition.name))
         ) from None
 
 
@@ -273,7 +277,7 @@ def _read_choice(definition: FieldDef | Question, typed: Any) -> str:
         raise ValueRefused(
             _(
                 "%(name)s: choose one of %(options)s.",
-                name=definition.name,
+                name=own(definition.name),
                 options=_named(definition.options),
             )
         )
@@ -292,7 +296,7 @@ def _read_yes_no(definition: FieldDef | Question, typed: Any) -> bool:
         return True
     if word in ("no", "false", "0", "n"):
         return False
-    raise ValueRefused(_("%(name)s: choose yes or no.", name=definition.name))
+    raise ValueRefused(_("%(name)s: choose yes or no.", name=own(definition.name)))
 
 
 def _read_email(definition: FieldDef | Question, typed: Any) -> str:
@@ -300,7 +304,7 @@ def _read_email(definition: FieldDef | Question, typed: Any) -> str:
         return validate_email(str(typed)[:320], check_deliverability=False).normalized
     except EmailNotValidError:
         raise ValueRefused(
-            _("%(name)s must be an email address, like ana@example.com.", name=definition.name)
+            _("%(name)s must be an email address, like ana@example.com.", name=own(definition.name))
         ) from None
 
 
@@ -311,7 +315,10 @@ def _read_phone(definition: FieldDef | Question, typed: Any) -> str:
         number = None
     if number is None or not phonenumbers.is_possible_number(number):
         raise ValueRefused(
-            _("%(name)s must be a phone number with its country, like +34 912 345 678.", name=definition.name)
+            _(
+                "%(name)s must be a phone number with its country, like +34 912 345 678.",
+                name=own(definition.name),
+            )
         )
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
@@ -324,7 +331,10 @@ def _read_url(definition: FieldDef | Question, typed: Any) -> str:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or len(text) > 2000:
         raise ValueRefused(
-            _("%(name)s must be a web address that begins with https:// or http://.", name=definition.name)
+            _(
+                "%(name)s must be a web address that begins with https:// or http://.",
+                name=own(definition.name),
+            )
         )
     return text
 
@@ -361,9 +371,9 @@ _NUMBERS = frozenset({"integer", "number", "money", "percent"})
 def _check_pattern(definition: FieldDef, value: Any) -> None:
     if definition.pattern and not re.fullmatch(definition.pattern, str(value)):
         raise ValueRefused(
-            f"{definition.name}: {definition.pattern_says}."
+            f"{own(definition.name)}: {own(definition.pattern_says)}."
             if definition.pattern_says
-            else _("%(name)s: this does not have the right form.", name=definition.name)
+            else _("%(name)s: this does not have the right form.", name=own(definition.name))
         )
 
 
@@ -373,14 +383,14 @@ def _check_size(definition: FieldDef | Question, value: Any) -> None:
     is_number = definition.type in _NUMBERS
     size = Decimal(str(value)) if is_number else Decimal(len(str(value)))
     if definition.minimum is not None and size < definition.minimum:
-        words = {"name": definition.name, "least": definition.minimum}
+        words = {"name": own(definition.name), "least": definition.minimum}
         raise ValueRefused(
             _("%(name)s must be at least %(least)s.", **words)
             if is_number
             else _("%(name)s must be at least %(least)s characters.", **words)
         )
     if definition.maximum is not None and size > definition.maximum:
-        words = {"name": definition.name, "most": definition.maximum}
+        words = {"name": own(definition.name), "most": definition.maximum}
         raise ValueRefused(
             _("%(name)s must be at most %(most)s.", **words)
             if is_number
@@ -394,5 +404,5 @@ def _find_option(options: Sequence[Option], typed: str) -> Option | None:
 
 
 def _named(options: Sequence[Option]) -> str:
-    names = [option.name for option in options]
+    names = [own(option.name) for option in options]
     return ", ".join(names[:12]) + (" …" if len(names) > 12 else "")

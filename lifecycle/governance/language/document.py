@@ -620,4 +620,5 @@ class Content(Written):
     messages: dict[Key, MessageDocument] = {}
     client_requests: dict[Key, ClientRequestDocument] = {}
     legal: dict[Key, LegalDocument] = {}
+    words: dict[str, dict[str, str]] = {}
     rules: Ordered[RuleDocument] = {}

@@ -638,7 +638,10 @@ class PhaseDef:
 
 @dataclass(frozen=True)
 class PlaybookDef:
-    """A whole playbook: everything that its pipelines share, and the pipelines. Dictionaries keep order."""
+    """A whole playbook: everything that its pipelines share, and the pipelines. Dictionaries keep order.
+
+    `words` are what clients read of it in other languages: by language, each sentence with its translation.
+    """
 
     key: str
     name: str
@@ -659,6 +662,7 @@ class PlaybookDef:
     pipelines: tuple[PipelineDef, ...]
     client_requests: Mapping[str, ClientRequestDef] = field(default_factory=dict)
     legal: Mapping[str, LegalDef] = field(default_factory=dict)
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     rules: tuple[RuleDef, ...] = ()
     handoff_reminders: ReminderSeries = ReminderSeries()
     meeting_reminders: ReminderSeries = ReminderSeries()

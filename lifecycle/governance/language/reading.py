@@ -184,7 +184,7 @@ class _Reader:
         elif isinstance(event, SequenceStartEvent):
             node.items = []
         else:
-            hidden = next((mark for mark in event.value if _is_hidden(mark)), None)
+            hidden = next((mark for mark in event.value if is_hidden(mark)), None)
             if hidden is not None:
                 raise self._stop(place, f"the text holds a hidden mark (U+{ord(hidden):04X})", "take it out")
             node.value = _scalar(event)
@@ -250,7 +250,7 @@ def _at(event: Event) -> Place:
     return event.start_mark.line + 1, event.start_mark.column + 1
 
 
-def _is_hidden(mark: str) -> bool:
+def is_hidden(mark: str) -> bool:
     """Say whether a character is a control or half a surrogate pair, which no store would take."""
     return unicodedata.category(mark) in {"Cc", "Cs"} and mark not in "\n\t"
 
@@ -277,8 +277,11 @@ def read_text(file: str, text: str) -> Source:
     return _Reader(file, text).read()
 
 
-def load_folder(folder: FilePath) -> dict[str, str]:
-    """Return the text of every YAML file of a playbook's folder by relative name, in order of name.
+def load_folder(folder: FilePath, endings: Mapping[str, int]) -> dict[str, str]:
+    """Return the text of every file of a playbook's folder by relative name, in order of name.
+
+    Args:
+        endings: of the files that belong to it, each with the most bytes that one may have.
 
     Raises BrokenPlaybook when there is no such folder, or a file is too large, not UTF-8, or leads outside.
     """
@@ -296,14 +299,12 @@ def load_folder(folder: FilePath) -> dict[str, str]:
                 )
             ]
         )
-    found = [
-        path for path in sorted(home.rglob("*")) if path.suffix in {".yaml", ".yml"} and _is_plain(path, home)
-    ]
+    found = [path for path in sorted(home.rglob("*")) if path.suffix in endings and _is_plain(path, home)]
     errors: list[PlaybookError] = []
     texts: dict[str, str] = {}
     for path in found[: MOST_FILES + 1]:
         name = path.relative_to(home).as_posix()
-        text, sentence = _text_of(path, home)
+        text, sentence = _text_of(path, home, endings[path.suffix])
         if sentence:
             errors.append(PlaybookError(name, 1, 1, "", sentence))
         texts[name] = text
@@ -320,15 +321,15 @@ def _is_plain(path: FilePath, home: FilePath) -> bool:
     return not any(part.startswith(".") for part in path.relative_to(home).parts)
 
 
-def _text_of(path: FilePath, home: FilePath) -> tuple[str, str]:
+def _text_of(path: FilePath, home: FilePath, most_bytes: int) -> tuple[str, str]:
     """Return a file's text, or a sentence that says why it cannot be read."""
     try:
         if not path.resolve(strict=True).is_relative_to(home):
             return "", "the file is a link that leads out of the folder"
         if not path.is_file():
             return "", "this is not a file"
-        if path.stat().st_size > MOST_BYTES:
-            return "", f"the file is longer than {MOST_BYTES // 1024} KiB"
+        if path.stat().st_size > most_bytes:
+            return "", f"the file is longer than {most_bytes // 1024} KiB"
         return path.read_text(encoding="utf-8-sig"), ""
     except UnicodeDecodeError as error:
         return "", f"the file is not UTF-8 text (byte {error.start}); save it as UTF-8"
@@ -336,8 +337,3 @@ def _text_of(path: FilePath, home: FilePath) -> tuple[str, str]:
         # A loop of links is a RuntimeError before Python 3.13.
         why = getattr(error, "strerror", None) or "its links go in a circle"
         return "", f"the file cannot be read: {why}"
-
-
-def read_all(texts: Mapping[str, str]) -> dict[str, Source]:
-    """Read every file; what is wrong is in each source's `errors`."""
-    return {file: read_text(file, text) for file, text in texts.items()}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from babel.dates import format_date
 from flask import render_template
 from markupsafe import Markup
 
-from lifecycle.core.words import SOURCE, _, speaking
+from lifecycle.core.words import SOURCE, _, own, said_in, speaking
 from lifecycle.governance.fields.values import show_value
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import MessageDef
@@ -56,21 +57,39 @@ def write_letter(
     Raises:
         Invalid: it speaks of a request and there is none, or another name has no value.
     """
-    values = message_values(subject, contact, owner, request)
-    text = fill_text(message.text, values)
-    title = " ".join(fill_text(message.subject, values).split())
+    language = (contact.language if to_client and contact else None) or SOURCE
     # The words are the playbook's; what stands around them is ours, whoever's page it is written on.
-    with speaking((contact.language if to_client and contact else None) or SOURCE):
+    with speaking(language, subject.playbook.words):
+        if own(message.text) != message.text:
+            message = _translated(message)
+            values = message_values(subject, contact, owner, request, language=language)
+        else:
+            values = message_values(subject, contact, owner, request)
+        text = fill_text(message.text, values)
+        title = " ".join(fill_text(message.subject, values).split())
         html = render_template(
             "emails/playbook/body.html",
             subject=title,
             # The author's own markup: only values are escaped, and only administrators publish.
             html=Markup(fill_html(message.html, values)) if message.html else None,  # noqa: S704
-            parts=_parts(text, request.link if request else None, request.name if request else ""),
+            parts=_parts(text, request.link if request else None, own(request.name) if request else ""),
             reason=_reason_for_client(subject, owner) if to_client else TO_STAFF,
             home=base_url(),
         )
     return Letter(title, text.strip() + "\n", html, _short(message, values, title, request))
+
+
+def _translated(message: MessageDef) -> MessageDef:
+    """Return a message in the language that is written in; parts without a translation as they stand."""
+    # Its HTML says the text again; without a translation of its own the text is laid out instead.
+    html = own(message.html) if message.html else None
+    return replace(
+        message,
+        subject=own(message.subject),
+        text=own(message.text),
+        html=html if html != message.html else None,
+        sms=own(message.sms) if message.sms else None,
+    )
 
 
 def _short(
@@ -106,9 +125,14 @@ def _parts(text: str, link: str | None, name: str) -> list[_Part]:
 
 
 def message_values(
-    subject: Subject, contact: Contact | None, owner: User | None, request: AboutRequest | None = None
+    subject: Subject,
+    contact: Contact | None,
+    owner: User | None,
+    request: AboutRequest | None = None,
+    *,
+    language: str = SOURCE,
 ) -> dict[str, Any]:
-    """Return the value of every place that a message may show, as people read it."""
+    """Return the value of every place that a message may show, as people of a language read it."""
     card, account, playbook = subject.card, subject.account, subject.playbook
     phase = playbook.phase_of(subject.stage)
     on_card: dict[str, Any] = {
@@ -124,7 +148,7 @@ def message_values(
         "segment": account.segment or "",
     }
     for definition in playbook.fields.values():
-        shown = show_field(subject, definition.key)
+        shown = show_field(subject, definition.key, language)
         (on_card if definition.of == "card" else on_account)[definition.key] = shown
     values: dict[str, Any] = {
         "card": on_card,
@@ -133,15 +157,15 @@ def message_values(
         "owner": {"name": owner.name if owner else "", "email": owner.email if owner else ""},
         "pipeline": {"name": subject.pipeline.name},
         "stage": {"name": subject.stage.name},
-        "phase": {"name": phase.name if phase else ""},
+        "phase": {"name": said_in(playbook.words, phase.name, language) if phase else ""},
     }
     if request is not None:
-        values["request"] = _request(request, subject)
+        values["request"] = _request(request, subject, language)
     return values
 
 
-def show_field(subject: Subject, key: str) -> str:
-    """Return a field's value as people read it; empty when it has none."""
+def show_field(subject: Subject, key: str, language: str = SOURCE) -> str:
+    """Return a field's value as people of a language read it; empty when it has none."""
     definition = subject.playbook.fields[key]
     value = subject.value(key)
     if value is None:
@@ -149,13 +173,13 @@ def show_field(subject: Subject, key: str) -> str:
     if definition.is_column and key == "country":
         return country_name(value)
     if definition.type == "date":
-        return _day(value)
-    return show_value(definition, value, subject.card.value_currency)
+        return _day(value, language)
+    return show_value(definition, value, subject.card.value_currency, language)
 
 
-def _day(value: str) -> str:
+def _day(value: str, language: str) -> str:
     try:
-        return date.fromisoformat(value).strftime("%-d %B %Y")
+        return _in_words(date.fromisoformat(value), language)
     except ValueError:
         # Kept under an older revision, as something else.
         return str(value)
@@ -168,9 +192,8 @@ def _contact(contact: Contact | None, subject: Subject) -> Mapping[str, str]:
     return {"name": contact.name, "first_name": first, "email": contact.email or ""}
 
 
-def due_in_words(due_at: datetime, subject: Subject) -> str:
-    """Return the day something is due, in words of the playbook's own letters."""
-    return f"{due_on(due_at, subject):%-d %B %Y}"
+def _in_words(day: date, language: str) -> str:
+    return f"{day:%-d %B %Y}" if language == SOURCE else format_date(day, "long", locale=language)
 
 
 def due_on(due_at: datetime, subject: Subject) -> date:
@@ -180,11 +203,11 @@ def due_on(due_at: datetime, subject: Subject) -> date:
     return due_at.astimezone(zone).date()
 
 
-def _request(request: AboutRequest, subject: Subject) -> Mapping[str, str]:
+def _request(request: AboutRequest, subject: Subject, language: str) -> Mapping[str, str]:
     return {
-        "name": request.name,
+        "name": said_in(subject.playbook.words, request.name, language),
         "link": request.link,
-        "due": due_in_words(request.due_at, subject),
+        "due": _in_words(due_on(request.due_at, subject), language),
         "reason": request.reason or "",
     }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lifecycle.governance.language.errors import Path, path_in_words, shown
-from lifecycle.governance.playbooks.load import FOLDERS
+from lifecycle.governance.playbooks.load import FOLDERS, without_words
 
 _NOTHING: Final = object()
 
@@ -33,7 +33,18 @@ def changes_between(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> tu
                 str(new.get("playbook", {}).get("playbook", "playbook")), "is published for the first time"
             ),
         )
-    return tuple(_differences(_readable(old), _readable(new), ()))
+    said = _differences(_readable(without_words(old)), _readable(without_words(new)), ())
+    return (*said, *_of_words(old.get("words", {}), new.get("words", {})))
+
+
+def _of_words(old: Mapping[str, Mapping[str, str]], new: Mapping[str, Mapping[str, str]]) -> Iterator[Change]:
+    """Yield how many sentences of each language changed: nobody reads hundreds of them here."""
+    for language in sorted(old.keys() | new.keys()):
+        before, after = old.get(language, {}), new.get(language, {})
+        changed = sum(before.get(text) != after.get(text) for text in before.keys() | after.keys())
+        if changed:
+            sentences = "1 sentence" if changed == 1 else f"{changed} sentences"
+            yield Change(f"words/{language}", f"{sentences} changed")
 
 
 class _InOrder(dict[str, Any]):

@@ -55,6 +55,7 @@ from lifecycle.governance.playbooks.load import Loaded, Places
 from lifecycle.governance.playbooks.references import Findings, Names, roles_of
 from lifecycle.governance.playbooks.rules import compile_rules, rules_of_stages
 from lifecycle.governance.playbooks.stages import Shared, compile_pipeline, compile_series
+from lifecycle.governance.playbooks.words import check_words
 from lifecycle.governance.rules.actions import NotifyParams
 from lifecycle.records.sms.segments import MOST_SEGMENTS, count_segments
 
@@ -116,7 +117,7 @@ def _compiled(content: Content, findings: Findings, types: CheckTypes) -> Playbo
     rules = (*rules_of_stages(pipelines), *compile_rules(content.rules, pipelines, fields, names))
     _check_messages(content, messages, requests, rules, findings)
     reminders = ("playbook", "reminders")
-    return PlaybookDef(
+    playbook = PlaybookDef(
         key=main.playbook,
         name=main.name or words_of(main.playbook),
         purpose=main.purpose,
@@ -140,7 +141,11 @@ def _compiled(content: Content, findings: Findings, types: CheckTypes) -> Playbo
         handoff_reminders=compile_series(main.reminders.handoffs, names, (*reminders, "handoffs")),
         meeting_reminders=compile_series(main.reminders.meetings, names, (*reminders, "meetings")),
         contact_fields=_contact_fields(main, names),
+        words=content.words,
     )
+    if not findings.errors:
+        check_words(playbook, places, findings)
+    return playbook
 
 
 def _with_computed(

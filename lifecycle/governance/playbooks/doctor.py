@@ -11,6 +11,7 @@ from datetime import date
 from typing import Final, Literal
 
 from lifecycle.governance.gates.checks.registry import check_types
+from lifecycle.governance.language.errors import shown
 from lifecycle.governance.language.model import (
     CheckDef,
     ChecklistDef,
@@ -23,6 +24,7 @@ from lifecycle.governance.language.model import (
     StageDef,
 )
 from lifecycle.governance.playbooks.fields import words_of
+from lifecycle.governance.playbooks.words import coverage_of
 
 MOST_OPEN_STAGES: Final = 8
 NOT_PROOF: Final = frozenset({"field", "time", "expression"})
@@ -101,7 +103,7 @@ def care_of(playbook: PlaybookDef, stage: StageDef) -> StageCare:
 
 def examine(playbook: PlaybookDef, today: date) -> tuple[Finding, ...]:
     """Return every gap and warning of a playbook, gaps first."""
-    found = [*_stewardship(playbook, today), *_unused(playbook)]
+    found = [*_stewardship(playbook, today), *_unused(playbook), *_untranslated(playbook)]
     for pipeline in playbook.pipelines:
         found += [*_of_stages(playbook, pipeline), *_of_length(pipeline), *_of_moves(pipeline)]
     return tuple(sorted(found, key=lambda finding: finding.level != "gap"))
@@ -172,6 +174,20 @@ def _stewardship(playbook: PlaybookDef, today: date) -> Iterator[Finding]:
     elif playbook.review_on < today:
         sentence = f"Its review was due on {playbook.review_on.isoformat()}."
         yield Finding("warning", playbook.key, sentence, "Review it and set the next date.")
+
+
+def _untranslated(playbook: PlaybookDef) -> Iterator[Finding]:
+    """Say what clients still read in the playbook's own language (P11)."""
+    for each in coverage_of(playbook):
+        place = f"{playbook.key}: words/{each.language}"
+        remedy = f"Run 'lifecycle playbook words {playbook.key} {each.language}' and translate what is empty."
+        if each.missing:
+            first = shown(each.missing[0].text)
+            counted = f"{len(each.missing)} of {each.all} sentences"
+            yield Finding("warning", place, f"{counted} are not translated, first '{first}'.", remedy)
+        if each.stale:
+            sentence = f"It translates '{shown(each.stale[0])}', which the playbook does not say."
+            yield Finding("warning", place, sentence, remedy)
 
 
 def _asked_for(playbook: PlaybookDef) -> set[tuple[str, str]]:

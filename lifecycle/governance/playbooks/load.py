@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from lifecycle.governance.language import catalogs
 from lifecycle.governance.language.document import (
     KEY,
     PLAYBOOK_KEY,
@@ -31,7 +32,7 @@ from lifecycle.governance.language.errors import (
     path_in_words,
     shown,
 )
-from lifecycle.governance.language.reading import Source, load_folder, read_all
+from lifecycle.governance.language.reading import MOST_BYTES, Source, load_folder, read_text
 from lifecycle.governance.language.shape import validated
 
 LIBRARY: Final = FilePath(__file__).resolve().parents[2] / "playbooks_library"
@@ -45,6 +46,9 @@ FOLDERS: Final[dict[str, type[BaseModel]]] = {
     "legal": LegalDocument,
 }
 """What is written one thing a file, each named by its key, in a folder of its own."""
+
+
+_ENDINGS: Final = {".yaml": MOST_BYTES, ".yml": MOST_BYTES, catalogs.ENDING: catalogs.MOST_BYTES}
 
 
 @dataclass
@@ -116,8 +120,11 @@ def library_names() -> list[str]:
 def load(origin: FilePath | Mapping[str, str]) -> Loaded:
     """Read a folder, or texts by file name. Raises BrokenPlaybook with everything that does not fit."""
     loading = _Loading()
-    for source in read_all(origin if isinstance(origin, Mapping) else load_folder(origin)).values():
-        loading.take(source)
+    texts = origin if isinstance(origin, Mapping) else load_folder(origin, _ENDINGS)
+    for file, text in texts.items():
+        loading.take(
+            catalogs.read_catalog(file, text) if file.endswith(catalogs.ENDING) else read_text(file, text)
+        )
     return loading.loaded()
 
 
@@ -128,6 +135,7 @@ class _Loading:
         self.main: PlaybookDocument | None = None
         self.pipelines: dict[str, PipelineDocument] = {}
         self.files: dict[str, dict[str, Any]] = {folder: {} for folder in FOLDERS}
+        self.words: dict[str, dict[str, str]] = {}
         self.rules: dict[str, RuleDocument] = {}
         self.places = Places()
         self.errors: list[PlaybookError] = []
@@ -142,6 +150,9 @@ class _Loading:
                 self.places.sources["playbook",] = source
             elif source.file == RULES_FILE:
                 self._take_rules(source)
+            elif language := catalogs.language_of(source.file):
+                self.places.sources["words", language] = source
+                self.words[language] = source.data
             elif place := _folder_and_key(source.file):
                 self._take_file(*place, source)
             elif "/" in source.file:
@@ -164,6 +175,7 @@ class _Loading:
             messages=self.files["messages"],
             client_requests=self.files["client_requests"],
             legal=self.files["legal"],
+            words=self.words,
             rules=self.rules,
         )
         return Loaded(content, self.places)
@@ -208,6 +220,11 @@ def canonical(content: Content) -> dict[str, Any]:
     """Return the form that a revision keeps: plain data; what equals its default is left out."""
     data: dict[str, Any] = content.model_dump(mode="json", exclude_defaults=True)
     return {"language": content.language, **data}
+
+
+def without_words(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a canonical form without its catalogs, which change nothing of what a playbook does."""
+    return {part: written for part, written in content.items() if part != "words"}
 
 
 def canonical_text(content: Mapping[str, Any]) -> str:

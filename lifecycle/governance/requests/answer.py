@@ -19,7 +19,7 @@ from lifecycle.core.db import db
 from lifecycle.core.errors import Conflict, Invalid, NotFound
 from lifecycle.core.queue import BULK, enqueue_after_commit
 from lifecycle.core.tokens import hash_token
-from lifecycle.core.words import SOURCE, _, marked, ngettext, prefer
+from lifecycle.core.words import SOURCE, _, marked, ngettext, own, prefer, speak_for
 from lifecycle.governance.cards.change import changing_card
 from lifecycle.governance.cards.edit import record_card_event, set_fields
 from lifecycle.governance.fields.questions import read_questions
@@ -126,6 +126,7 @@ def answering(token: str) -> Iterator[Answering]:
     opened = find_opened(token)
     actor = Actor(user_id=None, name=opened.contact.name, role="client", kind="client")
     with changing_card(opened.request.card_id, actor, permission="client_requests.answer") as subject:
+        speak_for(subject.playbook.words)
         request = get_request(subject, opened.request.id)
         link = db.session.get(ClientLink, opened.link.id, populate_existing=True)
         contact = db.session.get(Contact, opened.contact.id, populate_existing=True)
@@ -246,6 +247,7 @@ def answer_request(
         "position": clean_text(position)[:120],
         "contact": {"id": str(held.contact.id), "name": held.contact.name, "email": held.contact.email},
         "consent": request.consent,
+        **_as_read(request.consent),
         "shown": request.shown,
         "shown_hash": request.shown_hash,
         "documents": request.documents,
@@ -275,6 +277,12 @@ def answer_request(
         f"{held.contact.name} {'accepted' if is_accepted else 'submitted'} {request.name}",
         act=not is_accepted,
     )
+
+
+def _as_read(consent: str) -> dict[str, str]:
+    """Return the sentence that was agreed to in the words it was read in, where they are others."""
+    read = own(consent)
+    return {"consent_as_read": read} if read != consent else {}
 
 
 def decline_request(held: Answering, reason: str) -> None:

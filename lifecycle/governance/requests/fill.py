@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid, NotFound
-from lifecycle.core.words import _, current_language, language_for, ngettext
+from lifecycle.core.words import _, current_language, language_for, ngettext, own, said_in
 from lifecycle.governance.fields.values import clean_text, draft_value, show_answer
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import Question
@@ -73,7 +73,7 @@ def save_answers(
                 "%(by)s has answered “%(name)s” meanwhile: %(answer)s. "
                 "Yours was not kept; save again to put it in its place.",
                 by=mark["by"],
-                name=question.name,
+                name=own(question.name),
                 answer=_quoted(question, before),
             )
             continue
@@ -163,11 +163,13 @@ def mail_part(
     """
     owner = db.session.get(User, subject.card.owner_id)
     definition = get_definition(subject, request)
-    pages = [page.name for page in definition.pages if page.key in (link.pages or ())]
+    language, words_of = language_for(contact.language), subject.playbook.words
+    passed = [page.name for page in definition.pages if page.key in (link.pages or ())]
+    pages = [said_in(words_of, name, language) for name in passed]
     words = {
         "by": by,
         "account": subject.account.name,
-        "request": request.name,
+        "request": said_in(words_of, request.name, language),
         "page": ", ".join(pages),
         "due": due_on(request.due_at, subject).isoformat(),
         "link": link_address(link),
@@ -177,7 +179,7 @@ def mail_part(
         words,
         to_address=contact.email or "",
         to_name=contact.name,
-        language=language_for(contact.language),
+        language=language,
         contact_id=contact.id,
         card_id=subject.id,
         request_id=request.id,

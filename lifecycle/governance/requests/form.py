@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from lifecycle.core.expressions import Expression, ExpressionError
-from lifecycle.core.words import _
+from lifecycle.core.words import _, own
 from lifecycle.governance.fields.questions import ReadAnswers
 from lifecycle.governance.fields.values import PartsRefused, ValueRefused, read_value
 from lifecycle.governance.gates.context import Facts, expression_context
@@ -161,7 +161,7 @@ class FormState:
             question = each.question
             read.errors.update(each.errors)
             if each.is_missing:
-                read.errors[question.key] = _("%(name)s must be answered.", name=question.name)
+                read.errors[question.key] = _("%(name)s must be answered.", name=own(question.name))
             if each.value is not None:
                 read.values[question.key] = each.value
                 if question.saves in playbook.fields:
@@ -210,7 +210,7 @@ def _section(
         if each.is_asked:
             context["answers"][question.key] = for_expressions(question, each.value)
             if each.value is not None and not _holds(question.valid_when, context):
-                questions[-1] = replace(each, errors={question.key: question.valid_says})
+                questions[-1] = replace(each, errors={question.key: own(question.valid_says)})
     return AskedSection(section, is_asked, questions)
 
 

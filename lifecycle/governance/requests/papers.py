@@ -119,6 +119,7 @@ def paper_of(subject: Subject, request: ClientRequest) -> dict[str, Any]:
             ["From the address", proof["address"]],
             ["With", proof["user_agent"]],
             *([["Page in", _language(proof["language"])]] if "language" in proof else []),
+            *([["Agreed to, as read", proof["consent_as_read"]]] if "consent_as_read" in proof else []),
             ["Second step", f"A code mailed to {code['sent_to']} at {moment_on_paper(sent_at)}"],
             ["Request", str(request.id)],
             ["SHA-256 of what was signed", proof["content_hash"]],

@@ -10,6 +10,8 @@ import pytest
 from lifecycle.governance.language.errors import BrokenPlaybook
 from lifecycle.governance.language.reading import MOST_BYTES, load_folder, read_text
 
+ENDINGS = {".yaml": MOST_BYTES, ".yml": MOST_BYTES}
+
 
 def _billion_laughs(levels: int = 12) -> str:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
@@ -96,7 +98,7 @@ def test_a_folder_is_read_in_order_and_hidden_files_are_left_out(tmp_path):
     (tmp_path / "messages").mkdir()
     for name in ("b.yaml", "a.yml", "messages/m.yaml", ".hidden.yaml", "README.md"):
         (tmp_path / name).write_text("a: 1")
-    assert list(load_folder(tmp_path)) == ["a.yml", "b.yaml", "messages/m.yaml"]
+    assert list(load_folder(tmp_path, ENDINGS)) == ["a.yml", "b.yaml", "messages/m.yaml"]
 
 
 @pytest.mark.parametrize("case", ["latin", "large", "outside", "folder", "loop", "many"])
@@ -111,11 +113,11 @@ def test_a_folder_that_cannot_be_read_says_which_file(tmp_path, case):
         "many": lambda: [(tmp_path / f"f{n}.yaml").write_text("a: 1") for n in range(202)],
     }[case]()
     with pytest.raises(BrokenPlaybook) as broken:
-        load_folder(tmp_path)
+        load_folder(tmp_path, ENDINGS)
     assert "Traceback" not in broken.value.sentence
     assert case == "many" or "spoil.yaml" in broken.value.sentence
 
 
 def test_a_folder_that_is_not_there_says_so(tmp_path):
     with pytest.raises(BrokenPlaybook, match="there is no such folder"):
-        load_folder(tmp_path / "nowhere")
+        load_folder(tmp_path / "nowhere", ENDINGS)
