@@ -60,7 +60,7 @@ def pseudo(form: str = FORM) -> str:
     catalog = read_po(empty.splitlines(keepends=True))
     said = ['msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n']
     said += [
-        f"msgid {quoted(message.id)}\nmsgstr {quoted(f'@@{message.id}@@')}\n"
+        f"msgid {quoted(str(message.id))}\nmsgstr {quoted(f'@@{message.id}@@')}\n"
         for message in catalog
         if message.id
     ]
