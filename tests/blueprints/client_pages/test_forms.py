@@ -406,6 +406,31 @@ def test_uploads_stand_with_their_question_and_can_be_taken_away(
     assert cleo.browser.get(f"{cleo.path}/files/{kept['id']}").status_code == 404
 
 
+def test_staff_decide_on_what_they_have_read(app: Flask, card: KnownCard, cleo: Filler, ana: Person) -> None:
+    """E8, E19: sent anew between looking and pressing, an answer is neither accepted nor returned unread."""
+    cleo.save("you", **YOU)
+    cleo.save("trade", **TRADE)
+    cleo.submit()
+    staff, gate_page = Caller(app, ana), f"/client-gates/{request_of(app, card, 'survey')['id']}"
+
+    def read() -> str:
+        seen = re.search(r'name="seen" value="([^"]+)"', staff.get(gate_page).text)
+        assert seen
+        return unescape(seen[1])
+
+    first = read()
+    assert staff.post(f"{gate_page}/returns", reason="The price", seen=first).status_code < 400
+    cleo.save("you", **{**YOU, "ask-price": "1.00"})
+    assert cleo.submit().status_code == 303
+    for act in ("acceptances", "returns"):
+        refused = staff.post(f"{gate_page}/{act}", "page", reason="Again", seen=first)
+        assert refused.status_code == 409
+        assert "sent it anew since you looked" in refused.text
+    assert [row["outcome"] for row in rows(app, RequestReview)] == ["returned"]
+    assert staff.post(f"{gate_page}/acceptances", seen=read()).status_code < 400
+    assert request_of(app, card, "survey")["status"] == "accepted"
+
+
 def test_returned_with_comments_the_client_sees_what_to_mend_and_each_submission_is_kept(
     app: Flask, card: KnownCard, cleo: Filler, ana: Person
 ) -> None:
