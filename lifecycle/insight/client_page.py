@@ -214,3 +214,8 @@ def masked(address: str) -> str:
     """Return an email address with most of its name hidden: whoever holds a link need not learn it."""
     name, at, domain = address.partition("@")
     return f"{name[:1]}…{at}{domain}" if at else ""
+
+
+def masked_number(number: str) -> str:
+    """Return a number as networks write it with all but its ends hidden, as `masked` does for addresses."""
+    return f"{number[:3]}…{number[-2:]}"

@@ -105,8 +105,7 @@ class Home:
     @property
     def vendor(self) -> str | None:
         """Whose page it is: who runs the projects, if that is one."""
-        vendors = {journey.vendor for journey in self.journeys}
-        return vendors.pop() if len(vendors) == 1 else None
+        return _vendor(self.journeys)
 
 
 def read_home(contact: Contact) -> Home:
@@ -130,6 +129,16 @@ def read_home(contact: Contact) -> Home:
         documents=_documents([each.request for each in asked]),
         messages=_messages(contact.id),
     )
+
+
+def find_vendor(account_id: uuid.UUID) -> str | None:
+    """Return whose page the home of an account's contacts is; None if several run its projects."""
+    return _vendor(_journeys(account_id))
+
+
+def _vendor(journeys: list[Journey]) -> str | None:
+    vendors = {journey.vendor for journey in journeys}
+    return vendors.pop() if len(vendors) == 1 else None
 
 
 def _journeys(account_id: uuid.UUID) -> list[Journey]:

@@ -76,7 +76,12 @@ def locale() -> str:
     if not has_request_context() or not is_for_client():
         return SOURCE
     chosen = request.cookies.get(COOKIE)
-    for language in (chosen, preferred()[0], request.accept_languages.best_match(LANGUAGES)):
+    return chosen if chosen in LANGUAGES else locale_unchosen()
+
+
+def locale_unchosen() -> str:
+    """Return the language of a client's page if nothing was chosen by a button."""
+    for language in (preferred()[0], request.accept_languages.best_match(LANGUAGES)):
         if language in LANGUAGES:
             return str(language)
     return SOURCE

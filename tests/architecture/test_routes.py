@@ -41,6 +41,8 @@ PUBLIC = {
     "client_pages.create_request_link": "a client's link is the key, for what its contact may answer",
     "client_pages.show_home_file": "a client's link is the key, for the files its contact may see",
     "client_pages.show_home_paper": "a client's link is the key, for what its contact may see",
+    "client_pages.show_preferences": "a client's link is the key, for its contact's own",
+    "client_pages.create_preferences": "a client's link is the key, for its contact's own",
     "client_pages.create_home_renewal": "a client's link is the key; a new one goes to the same address only",
     "client_pages.show_secret_door": "a client's link is the key, and shows nothing by itself",
     "client_pages.create_secret_code": "a client's link is the key; the code goes to its contact only",

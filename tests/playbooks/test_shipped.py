@@ -37,13 +37,17 @@ from lifecycle.governance.playbooks.load import LIBRARY, library_names, load
 from lifecycle.governance.playbooks.publish import publish
 from lifecycle.governance.reminders.fire import fire_due
 from lifecycle.governance.requests.decide import ask_client
+from lifecycle.governance.rules.actions import NotifyParams
 from lifecycle.governance.rules.match import set_off
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.automation.models import RuleFiring
+from lifecycle.records.outbox.letters import base_url
 from lifecycle.records.outbox.models import OutboxMessage
+from lifecycle.records.outbox.sealed import fill_in
 from lifecycle.records.people.actor import SYSTEM, Actor
 from lifecycle.records.people.models import User
 from lifecycle.records.reminders.models import Reminder
+from lifecycle.records.sms.segments import count_segments
 from lifecycle.work.client_requests.models import ClientRequest
 from tests.factories.cards import make_account
 from tests.factories.clients import a_contact
@@ -228,6 +232,23 @@ def test_every_gate_can_be_met_every_way_gone_and_every_rule_performed(
     assert journey.stages == everything
     assert journey.fired == {rule.key for rule in journey.playbook.rules}
     assert journey.failures() == []
+    assert _long_texts(journey) == []
+
+
+def _long_texts(journey: Journey) -> list[str]:
+    """Short texts that were written of walked cards and would cost more than two parts."""
+    with journey.app.app_context():
+        texts = db.session.scalars(
+            sa.select(OutboxMessage.sms_text).where(
+                OutboxMessage.contact_id.is_not(None), OutboxMessage.sms_text.is_not(None)
+            )
+        )
+        # As long as an address of an installation is.
+        filled = [
+            fill_in(text or "").replace(base_url(), "https://lifecycle.company.example") for text in texts
+        ]
+    assert filled or journey.playbook.key == "customer-success"
+    return sorted({text for text in filled if count_segments(text) > 2})
 
 
 def _walk_off_the_path(journey: Journey, pipeline: PipelineDef) -> None:
@@ -309,6 +330,26 @@ def _settled(journey: Journey, ids: list[uuid.UUID]) -> Counter[str]:
         return Counter(db.session.scalars(sa.select(Reminder.state).where(Reminder.id.in_(ids))))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_message_to_clients_has_a_short_text_that_leads_where_the_letter_does(name: str) -> None:
+    """E14: a contact may prefer SMS; staff read their mail and inbox."""
+    playbook = shipped(name)
+    asked = {key for each in playbook.client_requests.values() for key in (each.message, each.reminder)}
+    told = {
+        params.message
+        for rule in playbook.rules
+        for action in rule.actions
+        if isinstance(params := action.params, NotifyParams) and params.client
+    }
+    short = {key for key, message in playbook.messages.items() if message.sms is not None}
+    assert short == (asked | told) - {None, ""}
+    folder = LIBRARY / name / "messages"
+    for key in sorted(short):
+        text = (folder / f"{key}.yaml").read_text()
+        letter, _, sms = text.partition("\nsms: ")
+        assert ("request.link" in letter) == ("request.link" in sms), key
+
+
 @pytest.mark.parametrize("journey", NAMES, indirect=True, ids=NAMES)
 def test_every_message_can_be_written_about_a_fresh_card(journey: Journey) -> None:
     """E14: nothing is filled in yet, and still no message breaks or shows a hole."""
@@ -327,7 +368,7 @@ def test_every_message_can_be_written_about_a_fresh_card(journey: Journey) -> No
                 request=about if message.reads_request else None,
                 to_client=True,
             )
-            for text in (letter.subject, letter.text, letter.html):
+            for text in (letter.subject, letter.text, letter.html, letter.sms or ""):
                 assert "{{" not in text, message.key
                 assert "None" not in text, message.key
             assert letter.subject.strip(), message.key

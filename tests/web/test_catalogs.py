@@ -20,8 +20,8 @@ PLURALS = {"fr": 2, "es": 2, "ar": 6}
 # Names of kinds of files and of places that are the same in that language.
 SAME = {
     "fr": {"Documents", ",", "Page %(number)s of %(all)s"},
-    "es": {",", "No", "Error: "},
-    "ar": set(),
+    "es": {",", "No", "Error: ", "%(name)s: %(value)s"},
+    "ar": {"%(name)s: %(value)s"},
 }
 
 

@@ -122,7 +122,11 @@ def create_extension(request_id: uuid.UUID) -> ResponseReturnValue:
 @client_gates.post("/client-gates/<uuid:request_id>/acceptances")
 def create_acceptance(request_id: uuid.UUID) -> ResponseReturnValue:
     """Accept what was submitted."""
-    return _act(request_id, decide.accept_submission, "Accepted.")
+
+    def accept(subject: Subject, actor: Actor, wanted: uuid.UUID) -> None:
+        decide.accept_submission(subject, actor, wanted, _seen())
+
+    return _act(request_id, accept, "Accepted.")
 
 
 @client_gates.post("/client-gates/<uuid:request_id>/returns")
@@ -135,7 +139,7 @@ def create_return(request_id: uuid.UUID) -> ResponseReturnValue:
             for name, text in request.form.items()
             if name.startswith("comment-")
         }
-        decide.return_submission(subject, actor, wanted, request.form.get("reason", ""), comments)
+        decide.return_submission(subject, actor, wanted, request.form.get("reason", ""), comments, _seen())
 
     return _act(request_id, send_back, "Returned to the client.")
 
@@ -201,6 +205,15 @@ def _page(request_id: uuid.UUID, refusal: Refusal | None = None) -> str:
         typed=request.form,
         can_act=can(actor, "client_requests.ask"),
     )
+
+
+def _seen() -> datetime | None:
+    """Return when that answer was sent which the page showed; None for a page that did not say."""
+    try:
+        seen = datetime.fromisoformat(request.form.get("seen", ""))
+    except ValueError:
+        return None
+    return seen if seen.tzinfo is not None else None
 
 
 def _instant(text: str) -> datetime:

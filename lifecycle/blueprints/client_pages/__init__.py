@@ -6,4 +6,12 @@ from flask import Blueprint
 
 client_pages = Blueprint("client_pages", __name__)
 
-from lifecycle.blueprints.client_pages import credentials, forms, languages, legal, portal, routes  # noqa: E402, F401  (routes hang themselves on it)
+from lifecycle.blueprints.client_pages import (  # noqa: E402  (routes hang themselves on it)
+    credentials,  # noqa: F401
+    forms,  # noqa: F401
+    languages,  # noqa: F401
+    legal,  # noqa: F401
+    portal,  # noqa: F401
+    preferences,  # noqa: F401
+    routes,  # noqa: F401
+)

@@ -22,7 +22,7 @@ from lifecycle.core.errors import Conflict, Invalid, NotFound, Refusal
 from lifecycle.core.words import _, marked, ngettext
 from lifecycle.extensions import limiter
 from lifecycle.governance.requests.answer import Answering, answering, find_opened
-from lifecycle.governance.requests.fill import Saved, add_files, drop_file, pass_on, save_answers
+from lifecycle.governance.requests.fill import Saved, add_files, drop_file, fingerprint, pass_on, save_answers
 from lifecycle.governance.requests.form import AskedPage
 from lifecycle.insight.client_page import MEND, ClientPage, read_client_page
 from lifecycle.insight.form_paper import paper_of_submission
@@ -30,6 +30,7 @@ from lifecycle.web.access import public
 from lifecycle.web.form_pages import PREFIX, build_page_form, rows_of, typed_answers
 from lifecycle.web.uploads import check_uploads, uploads_of
 
+_NOT_NOW = marked("Nothing can be filled in here now.")
 _NO_PAGE = marked("There is no such page.")
 
 
@@ -71,6 +72,7 @@ def create_page_answers(token: str, key: str) -> ResponseReturnValue:
     except NotFound as why:
         return gone(token, why)
     except _NotNow:
+        flash(_(_NOT_NOW), "warning")
         return _see_first(token)
     except (Invalid, Conflict) as refusal:
         return _refused(token, key, refusal)
@@ -104,7 +106,7 @@ def create_draft(token: str) -> Any:
     except Refusal as refusal:
         return with_own(jsonify(problem=refusal.sentence)), refusal.status
     except _NotNow:
-        return with_own(jsonify(problem=_("Nothing can be filled in here now."))), 409
+        return with_own(jsonify(problem=_(_NOT_NOW))), 409
     errors = {**_errors(asked), **saved.conflicts}
     sent = {name.split("-")[1] for name in request.form if name.startswith(f"{PREFIX}-")}
     return with_own(
@@ -215,8 +217,9 @@ def _save_files(held: Answering) -> None:
 def _save_answers(held: Answering) -> Saved:
     form = request.form
     seen = {key.removeprefix("seen-"): _number(text) for key, text in form.items() if key.startswith("seen-")}
+    shown = {key.removeprefix("was-"): text for key, text in form.items() if key.startswith("was-")}
     return save_answers(
-        held, typed_answers(held.definition.asks, form), _number(form.get("edition", "")), seen
+        held, typed_answers(held.definition.asks, form), _number(form.get("edition", "")), seen, shown
     )
 
 
@@ -233,6 +236,8 @@ def _refused(token: str, key: str, refusal: Refusal, form: str = "page") -> Resp
         page = _open(token)
         asked = _asked(page, key)
     except (NotFound, _NotNow):
+        # There is no page any more that could say it.
+        flash(refusal.sentence, "warning")
         return _see_first(token)
     errors = refusal.field_errors if isinstance(refusal, Invalid) else {}
     return _form_page(token, page, asked, errors, refusal, form)
@@ -248,6 +253,7 @@ def _form_page(
     kept: Saved | None = None,
 ) -> Response:
     shown = [each for section in asked.sections for each in section.questions]
+    kept_answers = page.opened.request.answers
     if kept is not None:
         # What was not kept stands in its field still: nobody has to type it twice.
         again = typed_answers([each.question for each in shown], request.form)
@@ -267,6 +273,7 @@ def _form_page(
         refused=form if refusal else None,
         typed=request.form if refusal else {},
         is_mending=asked.page.key == MEND,
+        was={each.question.key: fingerprint(kept_answers.get(each.question.key)) for each in shown},
     )
     return answered(content, 422 if errors else refusal.status if refusal else 200)
 

@@ -8,6 +8,7 @@ from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.client_pages import client_pages
+from lifecycle.blueprints.client_pages.preferences import shown_preferences
 from lifecycle.blueprints.client_pages.serving import answered, by_token, gone, handed_over, inert
 from lifecycle.core.db import one_moment, transaction
 from lifecycle.core.errors import NotFound
@@ -21,6 +22,7 @@ from lifecycle.governance.requests.portal import (
     open_home,
     renew_home,
 )
+from lifecycle.insight.own_reach import read_own_reach
 from lifecycle.insight.portal import read_home
 from lifecycle.records.files.store import read_file
 from lifecycle.web.access import public
@@ -35,7 +37,15 @@ def show_home(token: str) -> ResponseReturnValue:
         with one_moment():
             link, contact = find_home(token)
             home = read_home(contact) if link.opened_at else None
-            content = render_template("client_pages/home.html", token=token, contact=contact, home=home)
+            reach = read_own_reach(contact)
+            content = render_template(
+                "client_pages/home.html",
+                token=token,
+                contact=contact,
+                home=home,
+                reach=reach,
+                preferences=list(dict.fromkeys(shown_preferences(contact, reach).values())),
+            )
     except NotFound as why:
         return gone(token, why, "portal")
     return answered(content)

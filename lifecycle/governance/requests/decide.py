@@ -132,13 +132,18 @@ def extend_request(subject: Subject, actor: Actor, request_id: uuid.UUID, due_at
     record_card_event(subject, "card.request.extended", actor, PAGE, data)
 
 
-def accept_submission(subject: Subject, actor: Actor, request_id: uuid.UUID) -> None:
+def accept_submission(
+    subject: Subject, actor: Actor, request_id: uuid.UUID, seen: datetime | None = None
+) -> None:
     """Accept what the client submitted.
 
+    Args:
+        seen: when that was sent which `actor` has read; None: whatever was sent last.
+
     Raises:
-        Conflict: nothing is submitted, or what they were shown has changed since.
+        Conflict: nothing is submitted, another answer than the one seen, or what they were shown has changed.
     """
-    request = _submitted(subject, request_id)
+    request = _submitted(subject, request_id, seen)
     if is_changed(subject, request):
         raise Conflict("What the client was shown has changed since. Ask them again instead.")
     request.status, request.decided_at, request.decided_by = "accepted", now(), actor.user_id
@@ -153,16 +158,18 @@ def return_submission(
     request_id: uuid.UUID,
     reason: str,
     comments: Mapping[str, str] | None = None,
+    seen: datetime | None = None,
 ) -> None:
     """Return what the client submitted, saying what to mend; the clock waits for them again.
 
     Args:
         comments: sentences by question of a form; the client then sees these questions and no others.
+        seen: as `accept_submission` has it.
 
     Raises:
         Conflict: nothing is submitted; Invalid: neither a reason nor a comment.
     """
-    request = _submitted(subject, request_id)
+    request = _submitted(subject, request_id, seen)
     text = clean_text(reason, keep_lines=True)[:2000]
     about = _comments(subject, request, comments or {})
     if not text and not about:
@@ -247,10 +254,12 @@ def _waiting(subject: Subject, request_id: uuid.UUID) -> ClientRequest:
     return request
 
 
-def _submitted(subject: Subject, request_id: uuid.UUID) -> ClientRequest:
+def _submitted(subject: Subject, request_id: uuid.UUID, seen: datetime | None) -> ClientRequest:
     request = get_request(subject, request_id)
     if request.closed_at is not None or request.status != "submitted":
         raise Conflict("Nothing is submitted that could be accepted or returned. Nothing was changed.")
+    if seen is not None and seen != request.answered_at:
+        raise Conflict("The client has sent it anew since you looked. Read it, then decide again.")
     return request
 
 

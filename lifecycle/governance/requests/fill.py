@@ -6,6 +6,8 @@ page do not undo each other; whoever saves an answer that somebody else has chan
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -43,13 +45,19 @@ class Saved:
 
 
 def save_answers(
-    held: Answering, typed: Mapping[str, Any], seen: int, seen_of: Mapping[str, int] | None = None
+    held: Answering,
+    typed: Mapping[str, Any],
+    seen: int,
+    seen_of: Mapping[str, int] | None = None,
+    shown: Mapping[str, str] | None = None,
 ) -> Saved:
     """Keep what was typed, as it was typed; whether it can stay is said when the form is read.
 
     Args:
         typed: by question; what this link does not open, and files, are passed over.
         seen: the edition that the page was made from; `seen_of`: of single questions that were seen later.
+        shown: fingerprints of the answers that a whole page was made with. Whoever left one as it stood has
+            not answered it, and undoes nobody's answer by sending the page.
 
     Raises:
         Conflict: it is answered already.
@@ -69,6 +77,8 @@ def save_answers(
         mark = marks.get(question.key)
         known = (seen_of or {}).get(question.key, seen)
         if mark and mark["n"] > known and mark["contact"] != str(held.contact.id):
+            if question.key not in (seen_of or {}) and (shown or {}).get(question.key) == fingerprint(value):
+                continue
             conflicts[question.key] = _(
                 "%(by)s has answered “%(name)s” meanwhile: %(answer)s. "
                 "Yours was not kept; save again to put it in its place.",
@@ -82,6 +92,14 @@ def save_answers(
     if changed:
         _mark(held, changed, answers, marks)
     return Saved(request.edition, changed, conflicts)
+
+
+def fingerprint(answer: Any) -> str:
+    """Return a few letters that stand for an answer as it is kept; none for an empty one."""
+    if answer in (None, "", [], {}):
+        return ""
+    text = json.dumps(answer, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def add_files(held: Answering, key: str, files: Sequence[StoredFile]) -> None:

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Conflict, Invalid, NotFound
-from lifecycle.records.accounts.fields import CONTACT_FIELDS, read_contact
+from lifecycle.core.words import _
+from lifecycle.records.accounts.fields import CONTACT_FIELDS, read_contact, read_preferences
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.evidence.log import account_chain, record_event
 from lifecycle.records.outbox.quiet import reckon_quiet_hours_anew
@@ -59,6 +60,30 @@ def edit_contact(
     if contact.version != seen_version:
         raise Conflict("Somebody changed this contact while you were writing. Nothing was saved yet.")
     values = read_contact(typed, {key: getattr(contact, key) for key in CONTACT_FIELDS})
+    return _write(contact, values, actor, channel)
+
+
+def choose_preferences(contact_id: uuid.UUID, typed: Mapping[str, Any], *, seen_version: int) -> list[str]:
+    """Let a contact write how they are reached, and nothing else of them; return the keys that changed.
+
+    Args:
+        typed: of `OWN_FIELDS`; whatever else it holds is left alone.
+
+    Raises:
+        NotFound: there is no such contact, or they are archived; Invalid: by field; Conflict: changed since
+            `seen_version`.
+    """
+    contact = _found(contact_id)
+    if contact.archived_at is not None:
+        raise NotFound(_NO_CONTACT)
+    if contact.version != seen_version:
+        raise Conflict(_("This was changed meanwhile. Look it over and save again; nothing was saved yet."))
+    values = read_preferences(typed, {key: getattr(contact, key) for key in CONTACT_FIELDS})
+    actor = Actor(user_id=None, name=contact.name, role="client", kind="client")
+    return _write(contact, values, actor, "home")
+
+
+def _write(contact: Contact, values: Mapping[str, Any], actor: Actor, channel: str) -> list[str]:
     changes = {
         key: {"name": CONTACT_FIELDS[key], "before": getattr(contact, key), "after": value}
         for key, value in values.items()
@@ -112,6 +137,10 @@ def restore_contact(contact_id: uuid.UUID, *, actor: Actor, channel: str = "page
 
 def _hold(contact_id: uuid.UUID, actor: Actor) -> Contact:
     require(actor, "accounts.edit")
+    return _found(contact_id)
+
+
+def _found(contact_id: uuid.UUID) -> Contact:
     contact = db.session.get(Contact, contact_id, populate_existing=True, with_for_update={"key_share": True})
     if contact is None:
         raise NotFound(_NO_CONTACT)

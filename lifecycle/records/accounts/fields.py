@@ -17,7 +17,7 @@ from lifecycle.core.quiet_hours import is_clock
 from lifecycle.core.text import many_lines, one_line
 from lifecycle.core.words import LANGUAGES, _
 from lifecycle.records.accounts.countries import country_name, find_country
-from lifecycle.records.accounts.preferences import CHANNELS, mistakes_together
+from lifecycle.records.accounts.preferences import CHANNELS, mistakes_together, sms_number
 from lifecycle.records.accounts.rights import CONTACT_RIGHTS
 from lifecycle.records.people.fields import clean_time_zone
 from lifecycle.records.people.models import User
@@ -50,6 +50,8 @@ CONTACT_FIELDS = {
     "quiet_from": "Quiet from",
     "quiet_until": "Quiet until",
 }
+OWN_FIELDS = ("language", "channel", "time_zone", "quiet_from", "quiet_until")
+"""What contacts choose for themselves. Not where they are reached: a stolen link redirects nothing."""
 
 
 class _Refused(ValueError):
@@ -74,6 +76,23 @@ def read_contact(typed: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str,
     values = _read(_CONTACT_READERS, typed, kept, "The contact")
     if errors := _mistakes_together(values, kept):
         raise Invalid(f"The contact was not saved: {' '.join(errors.values())}", errors)
+    return values
+
+
+def read_preferences(typed: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored form of what contacts choose for themselves; as `read_contact`."""
+    own = {key: value for key, value in typed.items() if key in OWN_FIELDS}
+    sentence = _("Nothing was saved. Look at what is marked.")
+    try:
+        values = _read(_CONTACT_READERS, own, kept, "It")
+    except Invalid as refusal:
+        raise Invalid(sentence, refusal.field_errors) from None
+    # A number that takes no SMS is not theirs to mend.
+    errors = {key: text for key, text in _mistakes_together(values, kept).items() if key in own}
+    if values.get("channel") == "sms" and sms_number(kept.get("phone")) is None:
+        errors["channel"] = _("We have no mobile number of yours.")
+    if errors:
+        raise Invalid(sentence, errors)
     return values
 
 
@@ -187,7 +206,7 @@ def _email(typed: Any) -> str | None:
 def _language(typed: Any) -> str | None:
     text = str(typed or "")
     if text and text not in LANGUAGES:
-        raise _Refused("Choose a language from the list.")
+        raise _Refused(_("Choose a language from the list."))
     return text or None
 
 
@@ -201,7 +220,7 @@ def _rights(typed: Any) -> list[str]:
 def _channel(typed: Any) -> str | None:
     text = str(typed or "")
     if text not in CHANNELS:
-        raise _Refused("Choose how they are reached: email or SMS.")
+        raise _Refused(_("Choose email or SMS."))
     return text or None
 
 
@@ -209,14 +228,14 @@ def _time_zone(typed: Any) -> str | None:
     text = one_line(str(typed or ""))
     try:
         return clean_time_zone(text[:100]) if text else None
-    except Invalid as refusal:
-        raise _Refused(refusal.sentence) from None
+    except Invalid:
+        raise _Refused(_("Choose a time zone from the list, like Europe/Paris.")) from None
 
 
 def _clock(typed: Any) -> str | None:
     text = one_line(str(typed or ""))[:20]
     if text and not is_clock(text):
-        raise _Refused("Enter a time like 22:00.")
+        raise _Refused(_("Enter a time like 22:00."))
     return text or None
 
 

@@ -11,6 +11,7 @@ import phonenumbers
 
 from lifecycle.core.clock import now
 from lifecycle.core.quiet_hours import quiet_end
+from lifecycle.core.words import _
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.evidence.log import account_chain, record_event
 from lifecycle.records.people.actor import SYSTEM
@@ -47,11 +48,11 @@ def mistakes_together(values: Mapping[str, Any]) -> dict[str, str]:
         found["phone"] = "For SMS, enter a mobile number with its country, like +34 612 345 678."
     begins, ends = values.get("quiet_from"), values.get("quiet_until")
     if bool(begins) != bool(ends):
-        found["quiet_until" if begins else "quiet_from"] = "Give both ends of the quiet hours, or none."
+        found["quiet_until" if begins else "quiet_from"] = _("Give both ends of the quiet hours, or none.")
     elif begins and begins == ends:
-        found["quiet_until"] = "Quiet hours end at another time than they begin."
+        found["quiet_until"] = _("Quiet hours end at another time than they begin.")
     if begins and ends and not values.get("time_zone"):
-        found["time_zone"] = "Quiet hours need the time zone they are meant in."
+        found["time_zone"] = _("Quiet hours need the time zone they are meant in.")
     return found
 
 

@@ -161,6 +161,7 @@ CHANNELS: dict[str, str] = {
     "command": "from the command line",
     "demo": "in the demo",
     "client link": "by an emailed link",
+    "home": "from their home",
     "reminder": "by a reminder",
     "handoff": "by a handoff",
 }

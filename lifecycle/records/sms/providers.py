@@ -87,6 +87,7 @@ class Twilio:
 
     def __init__(self, account: SmsAccount, base_url: str) -> None:
         self._account, self._base_url = account, base_url
+        self.sender = account.sender
 
     def hand_over(self, text: Text, before_sending: Callable[[], None]) -> str | None:
         """Send a text. See Provider."""
@@ -156,6 +157,7 @@ class Vonage:
 
     def __init__(self, account: SmsAccount, base_url: str) -> None:
         self._account, self._base_url = account, base_url
+        self.sender = account.sender
 
     def hand_over(self, text: Text, before_sending: Callable[[], None]) -> str | None:
         """Send a text. See Provider."""

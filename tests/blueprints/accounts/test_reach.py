@@ -74,7 +74,7 @@ def test_they_can_be_taken_away_again(app: Flask, caller: Caller, grace: Any) ->
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
-        ({"channel": "pigeon"}, "Choose how they are reached"),
+        ({"channel": "pigeon"}, "Choose email or SMS"),
         ({"phone": ""}, "For SMS, enter a mobile number"),
         ({"phone": "+34 912 345 678"}, "For SMS, enter a mobile number"),
         ({"phone": "+34 612"}, "phone number with its country"),

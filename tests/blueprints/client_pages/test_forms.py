@@ -76,7 +76,9 @@ class Filler(Client):
     def _post(self, act: str, page: str, fields: dict[str, Any]) -> TestResponse:
         hidden = {
             name: unescape(value)
-            for name, value in re.findall(r'name="(csrf_token|edition|page)" value="([^"]*)"', page)
+            for name, value in re.findall(
+                r'name="(csrf_token|edition|page|was-[\w-]+)" value="([^"]*)"', page
+            )
         }
         return self.browser.post(
             f"{self.path}/{act}",
@@ -404,6 +406,69 @@ def test_uploads_stand_with_their_question_and_can_be_taken_away(
     cleo.save("trade", act=f"drop-file:lists:{kept['id']}", **TRADE)
     assert answers(app, card)["lists"] == []
     assert cleo.browser.get(f"{cleo.path}/files/{kept['id']}").status_code == 404
+
+
+def test_a_page_that_is_sent_whole_undoes_nothing_that_was_left_as_it_stood(
+    app: Flask, card: KnownCard, cleo: Filler
+) -> None:
+    """Without a script a page sends every field, whoever has answered it meanwhile."""
+    cleo.save("you", **{**YOU, "ask-price": ""})
+    tim = colleague(app, card, cleo, "you")
+    shown, own = tim.page("you").text, cleo.page("you").text
+    assert tim.save_from(shown, "you", **{**YOU, "ask-price": "5.00"}).status_code == 303
+    # Cleo has typed a new name, and left the price empty that she has not seen.
+    changed = {**YOU, "ask-company": "Nordwind Netze", "ask-price": ""}
+    assert cleo.save_from(own, "you", **changed).status_code == 303
+    assert answers(app, card)["price"] == "5.00"
+    assert answers(app, card)["company"] == "Nordwind Netze"
+    # And Tim, from his old page, leaves her name as he saw it.
+    again = tim.save_from(shown, "you", **{**YOU, "ask-price": "6.00"})
+    assert again.status_code == 303
+    assert (answers(app, card)["price"], answers(app, card)["company"]) == ("6.00", "Nordwind Netze")
+    # What was typed against another's answer is told, as before.
+    other = tim.save_from(shown, "you", **{**YOU, "ask-company": "Nordwind Funk AG"})
+    assert other.status_code == 422
+    assert "Nordwind Netze" in other.text
+
+
+def test_who_is_too_late_is_told(app: Flask, card: KnownCard, cleo: Filler) -> None:
+    """A page that was opened before the form was sent saves nothing, passes nothing on, and says so."""
+    cleo.save("you", **YOU)
+    cleo.save("trade", **TRADE)
+    old = cleo.page("you").text
+    cleo.submit()
+    for act in ("pages/you", "pages/you/colleagues"):
+        late = cleo._post(act, old, {"name": "Tim", "email": "tim@client.example", "ask-company": "Other"})
+        assert late.status_code == 303
+        told = cleo.look().text
+        assert "Nothing can be filled in here now." in told or "Nothing was changed." in told
+    assert answers(app, card)["company"] == "Nordwind"
+    assert rows(app, Contact, email="tim@client.example") == []
+
+
+def test_staff_decide_on_what_they_have_read(app: Flask, card: KnownCard, cleo: Filler, ana: Person) -> None:
+    """E8, E19: sent anew between looking and pressing, an answer is neither accepted nor returned unread."""
+    cleo.save("you", **YOU)
+    cleo.save("trade", **TRADE)
+    cleo.submit()
+    staff, gate_page = Caller(app, ana), f"/client-gates/{request_of(app, card, 'survey')['id']}"
+
+    def read() -> str:
+        seen = re.search(r'name="seen" value="([^"]+)"', staff.get(gate_page).text)
+        assert seen
+        return unescape(seen[1])
+
+    first = read()
+    assert staff.post(f"{gate_page}/returns", reason="The price", seen=first).status_code < 400
+    cleo.save("you", **{**YOU, "ask-price": "1.00"})
+    assert cleo.submit().status_code == 303
+    for act in ("acceptances", "returns"):
+        refused = staff.post(f"{gate_page}/{act}", "page", reason="Again", seen=first)
+        assert refused.status_code == 409
+        assert "sent it anew since you looked" in refused.text
+    assert [row["outcome"] for row in rows(app, RequestReview)] == ["returned"]
+    assert staff.post(f"{gate_page}/acceptances", seen=read()).status_code < 400
+    assert request_of(app, card, "survey")["status"] == "accepted"
 
 
 def test_returned_with_comments_the_client_sees_what_to_mend_and_each_submission_is_kept(
