@@ -478,6 +478,7 @@ def test_what_was_submitted_is_there_as_pdf_for_both_sides(
     request = request_of(app, card, "survey")
     ours = Caller(app, ana).get(f"/client-gates/{request['id']}/submissions/1.pdf")
     theirs = cleo.browser.get(f"{cleo.path}/submission.pdf")
+    assert theirs.headers["Cache-Control"] == "no-store"
     for answer in (ours, theirs):
         assert answer.mimetype == "application/pdf"
         text = "\n".join(page.extract_text() for page in PdfReader(BytesIO(answer.data)).pages)
