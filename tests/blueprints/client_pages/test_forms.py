@@ -428,6 +428,9 @@ def test_returned_with_comments_the_client_sees_what_to_mend_and_each_submission
     mend = cleo.page("-mend").text
     assert "Is this the &lt;b&gt;whole&lt;/b&gt; list?" in mend
     assert 'name="ask-company"' not in mend
+    theirs = colleague(app, card, cleo, "trade").look().text
+    assert "Mend 1 answer" in theirs
+    assert "/review" not in theirs, "whoever was passed a page does not send the whole"
     more = {**TRADE, "ask-plans-1-name": "Work", "ask-plans-1-price": "40"}
     assert goes_to(cleo.save("-mend", **more)) == "review"
     assert cleo.submit().status_code == 303
