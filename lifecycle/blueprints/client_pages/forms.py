@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +31,7 @@ from lifecycle.web.access import public
 from lifecycle.web.form_pages import PREFIX, build_page_form, rows_of, typed_answers
 from lifecycle.web.uploads import check_uploads, uploads_of
 
+_SHEET = 16
 _NO_PAGE = marked("There is no such page.")
 
 
@@ -215,9 +217,9 @@ def _save_files(held: Answering) -> None:
 def _save_answers(held: Answering) -> Saved:
     form = request.form
     seen = {key.removeprefix("seen-"): _number(text) for key, text in form.items() if key.startswith("seen-")}
-    return save_answers(
-        held, typed_answers(held.definition.asks, form), _number(form.get("edition", "")), seen
-    )
+    typed = typed_answers(held.definition.asks, form)
+    sheet = form.get("sheet", "")[:_SHEET]
+    return save_answers(held, typed, _number(form.get("edition", "")), seen, sheet)
 
 
 def _number(text: str) -> int:
@@ -267,6 +269,7 @@ def _form_page(
         refused=form if refusal else None,
         typed=request.form if refusal else {},
         is_mending=asked.page.key == MEND,
+        sheet=secrets.token_urlsafe(_SHEET)[:_SHEET],
     )
     return answered(content, 422 if errors else refusal.status if refusal else 200)
 
