@@ -54,13 +54,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     # Runs before the extension closes the session: the last to be registered is the first to be run.
     app.teardown_appcontext(_end_reading)
     mail.init_app(app)
+    # Before those that turn a request away: what they say has its number, and the language of its reader.
+    requests.init_app(app)
+    localization.init_app(app, babel)
     csrf.init_app(app)
     htmx.init_app(app)
     login_manager.init_app(app)
     limiter.init_app(app)
-    localization.init_app(app, babel)
 
-    requests.init_app(app)
     for part in (addresses, security, access, errors, assets, faces, formatting, navigation):
         part.init_app(app)
     register_blueprints(app, settings)

@@ -14,8 +14,11 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.charset import QP, Charset
+from email.header import Header
+from email.mime.base import MIMEBase
 from email.mime.nonmultipart import MIMENonMultipart
 from email.mime.text import MIMEText
+from email.policy import SMTP, compat32
 from email.utils import parseaddr
 from typing import Any, cast
 
@@ -31,6 +34,8 @@ _STATUS = re.compile(r"[245]\.\d{1,3}\.\d{1,3}\b")
 # Of servers that give no status: mailbox unavailable, user not local, name not allowed.
 _NO_MAILBOX = (550, 551, 553)
 
+_ONE_LINE = 60
+_AS_ENCODED = SMTP.clone(refold_source="none")
 _UTF8 = Charset("utf-8")
 _UTF8.body_encoding = QP
 
@@ -56,7 +61,19 @@ class Unsure(Exception):
 
 
 class Message(flask_mail.Message):
-    """A Flask-Mail message whose bodies are quoted-printable: any server takes them, however long a line."""
+    """A Flask-Mail message that any server takes and any program reads.
+
+    Bodies are quoted-printable, however long a line. Headers stay as they were encoded: the standard library
+    would decode the long ones again, lose the quotes of names, and join encoded words to plain ones.
+    """
+
+    def _message(self) -> MIMEBase:
+        message = super()._message()
+        if len(self.subject) > _ONE_LINE:
+            message.policy = compat32  # The one that takes folded lines.
+            message.replace_header("Subject", Header(self.subject, "utf-8").encode())
+        message.policy = _AS_ENCODED
+        return message
 
     def _mimetext(self, text: str | None, subtype: str = "plain") -> MIMEText:
         part = MIMENonMultipart("text", subtype, charset="utf-8")

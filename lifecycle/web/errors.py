@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import sqlalchemy.exc
-from flask import Flask, jsonify, make_response, render_template, request
+from flask import Flask, jsonify, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from lifecycle.core.db import db
 from lifecycle.core.errors import Refusal
 from lifecycle.core.words import _, marked
-from lifecycle.web.localization import is_for_client
+from lifecycle.web.localization import is_for_client, is_for_clients, page_above
 from lifecycle.web.requests import current_request_id, route
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,9 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
     if status < 400:
         return error.get_response()
+    if status == 405 and request.method == "GET" and is_for_clients(request.path):
+        # A phone that opens a page again, or a person who copies its address, after a form was refused.
+        return redirect(page_above(request.path), 303)
     sentence = _SENTENCES.get(status, error.description or _UNKNOWN)
     return answer_with_sentence(_(sentence), status)
 

@@ -98,11 +98,22 @@ def is_for_clients(path: str) -> bool:
 
 
 def same_page() -> str:
-    """Return where the page at hand can be looked at again: its own path, else the first of its link."""
+    """Return where the page at hand can be looked at again: its own path, else the nearest above it."""
     if request.method == "GET":
         return request.full_path.rstrip("?")
+    return request.path if _is_shown(request.path) else page_above(request.path)
+
+
+def page_above(path: str) -> str:
+    """Return the nearest page above an address of a client's link that only takes forms."""
+    parts = path.split("/")
+    above = ("/".join(parts[:count]) for count in range(len(parts) - 1, 3, -1))
+    return next((each for each in above if _is_shown(each)), "/".join(parts[:3]))
+
+
+def _is_shown(path: str) -> bool:
     try:
-        current_app.url_map.bind("").match(request.path, method="GET")
+        current_app.url_map.bind("").match(path, method="GET")
     except HTTPException:
-        return "/".join(request.path.split("/")[:3])
-    return request.path
+        return False
+    return True

@@ -31,6 +31,7 @@ def _set_headers(response: Response) -> Response:
     headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
     if request.is_secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-    if request.endpoint != "static":
-        headers.setdefault("Cache-Control", "no-store")
+    # Files that are handed over come with "no-cache", by which a browser may keep them on its disk.
+    if request.endpoint != "static" and headers.get("Cache-Control", "no-cache") == "no-cache":
+        headers["Cache-Control"] = "no-store"
     return response

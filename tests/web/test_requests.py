@@ -75,6 +75,23 @@ def test_the_reference_on_the_page_of_an_error_is_the_requests_id(
     assert "unhandled error: GET /boards" in caplog.text
 
 
+def test_what_is_turned_away_at_the_door_has_an_id_and_a_record_too(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    """P14, R10: a form without its token, and an attempt too many, are counted and can be found."""
+    client = app.test_client()
+    path = f"/c/{secrets.token_urlsafe(32)}"
+    caplog.clear()
+    stale = client.post(f"{path}/openings")
+    while (late := client.get(path)).status_code != 429:
+        assert late.status_code == 404
+    records = _records(caplog)
+    assert (stale.status_code, records[0].route, records[0].status) == (400, "/c/<token>/openings", 400)
+    assert (records[-1].route, records[-1].status) == ("/c/<token>", 429)
+    assert re.fullmatch(r"[0-9a-f]{16}", stale.headers[HEADER])
+    assert re.fullmatch(r"[0-9a-f]{16}", late.headers[HEADER])
+
+
 def test_what_is_logged_asks_the_database_nothing_and_nothing_sticks_to_the_thread(app: Flask) -> None:
     with statements(app) as sent:
         app.test_client().get("/healthz")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,7 @@ from lifecycle.core.errors import Conflict, Invalid, NotFound, Refusal
 from lifecycle.core.words import _, marked, ngettext
 from lifecycle.extensions import limiter
 from lifecycle.governance.requests.answer import Answering, answering, find_opened
-from lifecycle.governance.requests.fill import Saved, add_files, drop_file, fingerprint, pass_on, save_answers
+from lifecycle.governance.requests.fill import Saved, add_files, drop_file, pass_on, save_answers
 from lifecycle.governance.requests.form import AskedPage
 from lifecycle.insight.client_page import MEND, ClientPage, read_client_page
 from lifecycle.insight.form_paper import paper_of_submission
@@ -31,6 +32,7 @@ from lifecycle.web.form_pages import PREFIX, build_page_form, rows_of, typed_ans
 from lifecycle.web.uploads import check_uploads, uploads_of
 
 _NOT_NOW = marked("Nothing can be filled in here now.")
+_SHEET = 16
 _NO_PAGE = marked("There is no such page.")
 
 
@@ -217,10 +219,9 @@ def _save_files(held: Answering) -> None:
 def _save_answers(held: Answering) -> Saved:
     form = request.form
     seen = {key.removeprefix("seen-"): _number(text) for key, text in form.items() if key.startswith("seen-")}
-    shown = {key.removeprefix("was-"): text for key, text in form.items() if key.startswith("was-")}
-    return save_answers(
-        held, typed_answers(held.definition.asks, form), _number(form.get("edition", "")), seen, shown
-    )
+    typed = typed_answers(held.definition.asks, form)
+    sheet = form.get("sheet", "")[:_SHEET]
+    return save_answers(held, typed, _number(form.get("edition", "")), seen, sheet)
 
 
 def _number(text: str) -> int:
@@ -253,7 +254,6 @@ def _form_page(
     kept: Saved | None = None,
 ) -> Response:
     shown = [each for section in asked.sections for each in section.questions]
-    kept_answers = page.opened.request.answers
     if kept is not None:
         # What was not kept stands in its field still: nobody has to type it twice.
         again = typed_answers([each.question for each in shown], request.form)
@@ -273,7 +273,7 @@ def _form_page(
         refused=form if refusal else None,
         typed=request.form if refusal else {},
         is_mending=asked.page.key == MEND,
-        was={each.question.key: fingerprint(kept_answers.get(each.question.key)) for each in shown},
+        sheet=secrets.token_urlsafe(_SHEET)[:_SHEET],
     )
     return answered(content, 422 if errors else refusal.status if refusal else 200)
 

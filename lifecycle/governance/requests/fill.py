@@ -6,8 +6,6 @@ page do not undo each other; whoever saves an answer that somebody else has chan
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,9 +28,11 @@ from lifecycle.records.files.models import StoredFile
 from lifecycle.records.outbox.letters import send_letter
 from lifecycle.records.people.models import User
 from lifecycle.work.client_requests.models import ClientLink, ClientRequest
+from lifecycle.work.client_requests.subject import hash_content
 
 MOST_UPLOADS: Final = 60
 MOST_LINKS: Final = 30
+_MOST_PAST: Final = 8
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,16 @@ def save_answers(
     typed: Mapping[str, Any],
     seen: int,
     seen_of: Mapping[str, int] | None = None,
-    shown: Mapping[str, str] | None = None,
+    sheet: str = "",
 ) -> Saved:
     """Keep what was typed, as it was typed; whether it can stay is said when the form is read.
+
+    A page sends all its fields. What it left as it was, and was changed elsewhere meanwhile, stays changed.
 
     Args:
         typed: by question; what this link does not open, and files, are passed over.
         seen: the edition that the page was made from; `seen_of`: of single questions that were seen later.
-        shown: fingerprints of the answers that a whole page was made with. Whoever left one as it stood has
-            not answered it, and undoes nobody's answer by sending the page.
+        sheet: the page on somebody's screen, one of several that the same person may have open.
 
     Raises:
         Conflict: it is answered already.
@@ -76,30 +77,15 @@ def save_answers(
             continue
         mark = marks.get(question.key)
         known = (seen_of or {}).get(question.key, seen)
-        if mark and mark["n"] > known and mark["contact"] != str(held.contact.id):
-            if question.key not in (seen_of or {}) and (shown or {}).get(question.key) == fingerprint(value):
-                continue
-            conflicts[question.key] = _(
-                "%(by)s has answered “%(name)s” meanwhile: %(answer)s. "
-                "Yours was not kept; save again to put it in its place.",
-                by=mark["by"],
-                name=own(question.name),
-                answer=_quoted(question, before),
-            )
+        if mark and mark["n"] > known and not _is_of(mark, held, sheet):
+            if _print_of(value) != _print_at(mark, known):
+                conflicts[question.key] = _conflict(held, question, mark, before)
             continue
         answers[question.key] = value
         changed.append(question.key)
     if changed:
-        _mark(held, changed, answers, marks)
+        _mark(held, changed, answers, marks, sheet)
     return Saved(request.edition, changed, conflicts)
-
-
-def fingerprint(answer: Any) -> str:
-    """Return a few letters that stand for an answer as it is kept; none for an empty one."""
-    if answer in (None, "", [], {}):
-        return ""
-    text = json.dumps(answer, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def add_files(held: Answering, key: str, files: Sequence[StoredFile]) -> None:
@@ -209,7 +195,9 @@ def mail_part(
     )
 
 
-def _mark(held: Answering, keys: Sequence[str], answers: dict[str, Any], marks: dict[str, Any]) -> None:
+def _mark(
+    held: Answering, keys: Sequence[str], answers: dict[str, Any], marks: dict[str, Any], sheet: str = ""
+) -> None:
     request, at = held.request, now()
     request.edition += 1
     by = {
@@ -217,10 +205,54 @@ def _mark(held: Answering, keys: Sequence[str], answers: dict[str, Any], marks: 
         "contact": str(held.contact.id),
         "at": at.isoformat(),
         "n": request.edition,
+        "sheet": sheet,
     }
-    request.answers, request.marks = answers, {**marks, **dict.fromkeys(keys, by)}
+    made = {key: {**by, "past": _past(held, key, marks.get(key), sheet)} for key in keys}
+    request.answers, request.marks = answers, {**marks, **made}
     if request.status in ("asked", "opened"):
         request.status, request.opened_at = "in_progress", request.opened_at or at
+
+
+def _past(held: Answering, key: str, mark: Mapping[str, Any] | None, sheet: str) -> list[list[Any]]:
+    """Return what an answer was: [edition in which that ended, fingerprint], without a page's own steps."""
+    past = mark.get("past", []) if mark else []
+    if past and mark and sheet and mark["sheet"] == sheet:
+        return list(past)
+    return [*past, [held.request.edition, _print_of(held.request.answers.get(key))]][-_MOST_PAST:]
+
+
+def _print_at(mark: Mapping[str, Any], edition: int) -> str | None:
+    """Return the fingerprint of an answer as it was in an edition; None if that is not known any more."""
+    return next((kept for ended, kept in mark.get("past", []) if ended > edition), None)
+
+
+def _is_of(mark: Mapping[str, Any], held: Answering, sheet: str) -> bool:
+    """Say whether an answer was written on the same page; one that tells no sheet is known by its person."""
+    return bool(mark.get("sheet") == sheet if sheet else mark["contact"] == str(held.contact.id))
+
+
+def _print_of(value: Any) -> str:
+    """Return a fingerprint of an answer, the same for a stored one and for what a field makes of it."""
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
+    if value in (None, "", [], {}):
+        return ""
+    return hash_content({"": value if isinstance(value, list | dict) else str(value)})[:16]
+
+
+def _conflict(held: Answering, question: Question, mark: Mapping[str, Any], kept: Any) -> str:
+    words = {"by": mark["by"], "name": own(question.name), "answer": _quoted(question, kept)}
+    if mark["contact"] == str(held.contact.id):
+        return _(
+            "You have answered “%(name)s” elsewhere meanwhile: %(answer)s. "
+            "What you have here was not kept; save again to put it in its place.",
+            **words,
+        )
+    return _(
+        "%(by)s has answered “%(name)s” meanwhile: %(answer)s. "
+        "Yours was not kept; save again to put it in its place.",
+        **words,
+    )
 
 
 def _opens(held: Answering, question: Question) -> bool:

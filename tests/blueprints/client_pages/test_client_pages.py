@@ -199,6 +199,19 @@ def test_a_double_click_answers_once(app: Flask, asked: KnownCard) -> None:
     assert kinds(app, asked).count("card.request.accepted") == 1
 
 
+@pytest.mark.parametrize("act", ["answers", "refusals", "stuck-reports", "codes", "renewals", "openings"])
+def test_a_phone_that_opens_a_refused_form_again_is_led_to_its_page(
+    app: Flask, asked: KnownCard, act: str
+) -> None:
+    """P3, P12: the address of a form that was refused stays in the browser, and is opened again or copied."""
+    client = Client.of(app, asked, "terms")
+    again = client.browser.get(f"{client.path}/{act}")
+    assert (again.status_code, again.location) == (303, client.path)
+    unknown = client.browser.get(f"/c/nobodys/{act}", follow_redirects=True)
+    assert unknown.status_code == 404
+    assert request_of(app, asked, "terms")["status"] == "asked", "looking changes nothing"
+
+
 def test_submitting_needs_what_is_asked_then_staff_return_it_and_accept_it(
     app: Flask, asked: KnownCard, ana: Person, smtp_sink: Any
 ) -> None:

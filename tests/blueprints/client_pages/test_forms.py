@@ -76,9 +76,7 @@ class Filler(Client):
     def _post(self, act: str, page: str, fields: dict[str, Any]) -> TestResponse:
         hidden = {
             name: unescape(value)
-            for name, value in re.findall(
-                r'name="(csrf_token|edition|page|was-[\w-]+)" value="([^"]*)"', page
-            )
+            for name, value in re.findall(r'name="(csrf_token|edition|page|sheet)" value="([^"]*)"', page)
         }
         return self.browser.post(
             f"{self.path}/{act}",
@@ -247,6 +245,33 @@ def test_two_people_on_one_page_do_not_undo_each_other(
     again = cleo.save_from(page.text, "you", **{**YOU, "ask-company": "Nordwind GmbH"})
     assert again.status_code == 303
     assert answers(app, card)["company"] == "Nordwind GmbH"
+
+
+def test_a_page_left_open_on_another_device_undoes_nothing(app: Flask, card: KnownCard, cleo: Filler) -> None:
+    """E19: begun on a phone, gone on with at a desk, and sent from the phone that was still open."""
+    phone = cleo.page("you").text
+    desk = Filler.of(app, card, "survey")
+    for typed in ("Nord", "Nordwind"):
+        desk._post("drafts", desk.page("you").text, {"ask-company": typed})
+    desk.save("you", **{**YOU, "ask-company": "Nordwind"})
+    untouched = {"ask-company": "Nordwind Funk", "ask-price": ""}
+    saved = cleo.save_from(phone, "you", **{**untouched, "ask-office-country": "Norway"})
+    kept = answers(app, card)
+    assert (kept["company"], kept["price"]) == ("Nordwind", "99.50"), "the phone showed what was before"
+    assert kept["office"] == {"street": "Am Kai 1", "town": "Emden", "country": "Germany"}
+    assert saved.status_code == 422
+    assert "You have answered “Office” elsewhere meanwhile" in unescape(saved.text)
+    assert "“Company”" not in re.findall(r'<div class="error-summary".*?</div>', saved.text, re.DOTALL)[0]
+
+
+def test_a_page_does_not_get_in_its_own_way(app: Flask, card: KnownCard, cleo: Filler) -> None:
+    """E19: what the script saved while one typed is of the same page as what its button saves."""
+    page = cleo.page("you").text
+    for typed in ("Nord", "Nordwind"):
+        assert cleo._post("drafts", page, {"ask-company": typed}).get_json()["conflicts"] == []
+    assert goes_to(cleo.save_from(page, "you", **{**YOU, "ask-company": "Nordwind AG"})) == "trade"
+    assert goes_to(cleo.save_from(page, "you", **{**YOU, "ask-company": ""})) == "trade", "by the back button"
+    assert answers(app, card)["company"] == ""
 
 
 def test_a_colleague_sees_the_page_that_was_passed_on_and_nothing_else(
@@ -493,6 +518,9 @@ def test_returned_with_comments_the_client_sees_what_to_mend_and_each_submission
     mend = cleo.page("-mend").text
     assert "Is this the &lt;b&gt;whole&lt;/b&gt; list?" in mend
     assert 'name="ask-company"' not in mend
+    theirs = colleague(app, card, cleo, "trade").look().text
+    assert "Mend 1 answer" in theirs
+    assert "/review" not in theirs, "whoever was passed a page does not send the whole"
     more = {**TRADE, "ask-plans-1-name": "Work", "ask-plans-1-price": "40"}
     assert goes_to(cleo.save("-mend", **more)) == "review"
     assert cleo.submit().status_code == 303
@@ -543,6 +571,7 @@ def test_what_was_submitted_is_there_as_pdf_for_both_sides(
     request = request_of(app, card, "survey")
     ours = Caller(app, ana).get(f"/client-gates/{request['id']}/submissions/1.pdf")
     theirs = cleo.browser.get(f"{cleo.path}/submission.pdf")
+    assert theirs.headers["Cache-Control"] == "no-store"
     for answer in (ours, theirs):
         assert answer.mimetype == "application/pdf"
         text = "\n".join(page.extract_text() for page in PdfReader(BytesIO(answer.data)).pages)

@@ -82,6 +82,16 @@ def words(page: str) -> str:
     return unescape(re.sub(r"<[^>]+>", " ", body) + " ".join(spoken))
 
 
+def test_whoever_is_turned_away_does_not_read_the_language_of_the_one_before(app: Flask, ana: Person) -> None:
+    """P11, P9: a form without its token is refused before its link is looked up."""
+    card = asked(app, ana, "fr")
+    for _ in range(2):
+        Reader.of(app, card, "survey").get()
+        answer = app.test_client().post("/c/whatever/openings", headers={"Accept": "text/html"})
+        assert answer.status_code == 400
+        assert '<html lang="en"' in answer.text
+
+
 def assert_french(page: str) -> None:
     assert '<html lang="fr" dir="ltr">' in page
     # What the playbook calls it, and stays.

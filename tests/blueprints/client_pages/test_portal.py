@@ -267,6 +267,7 @@ def test_the_documents_of_what_one_may_see_can_be_fetched_and_no_others(
     assert got.headers["Content-Type"] == "application/octet-stream"
     assert got.headers["Content-Disposition"].startswith("attachment")
     assert "sandbox" in got.headers["Content-Security-Policy"]
+    assert got.headers["Cache-Control"] == "no-store", "on a computer that others use"
     assert home.browser.get(f"{home.path}/files/{inside}").status_code == 404
     tim = rows(app, Contact, name="Tim Technical")[0]["id"]
     technical = mail_home(app, ana, tim, smtp_sink)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from email.header import decode_header, make_header
+from email.utils import getaddresses
 
 import pytest
 import sqlalchemy as sa
@@ -108,6 +111,46 @@ def test_names_and_subjects_stay_on_one_line(app: Flask, smtp_sink: SmtpSink) ->
     assert arrived["Bcc"] is None
     assert arrived["Subject"] == "Eve Bcc: c@d.example body more"
     assert smtp_sink.received[0].rcpt_tos == ["a@demo.example"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "victim@elsewhere.example, Operations and Billing of the Long Named Wireless Networks Company",
+        "Wireless Networks of the North, Ltd. (Operations, Billing and Support), Head of Department",
+        "<b>Ana</b> " * 9,
+    ],
+)
+def test_a_long_name_is_one_name_whatever_stands_in_it(app: Flask, smtp_sink: SmtpSink, name: str) -> None:
+    """P9, E14: a contact's name is typed by clients too, and must not read as more addresses."""
+    _send_named(app, name=name)
+    [header] = re.findall(
+        rb"(?m)^To: ((?:.*\r\n[ \t])*.*)\r\n", smtp_sink.received[0].original_content or b""
+    )
+    [(shown, address)] = getaddresses([header.replace(b"\r\n", b"").decode("ascii")])
+    assert (str(make_header(decode_header(shown))), address) == (name.strip(), "grace@demo.example")
+
+
+@pytest.mark.parametrize(
+    "subject", ["Maëlle Giraud asks you to fill in “Your company”", "x" * 1200, "Your order, " * 100 + "end"]
+)
+def test_encoded_words_of_a_subject_stand_apart(app: Flask, smtp_sink: SmtpSink, subject: str) -> None:
+    """P13: programs that keep to RFC 2047 show one that touches other text as it is, undecoded."""
+    _send_named(app, subject=subject)
+    content = smtp_sink.received[0].original_content or b""
+    [header] = re.findall(rb"(?m)^Subject: ((?:.*\r\n[ \t])*.*)\r\n", content)
+    words = header.decode("ascii").split()
+    assert all(re.fullmatch(r"=\?[^?]+\?[bq]\?[^?]+\?=", word) for word in words if "=?" in word), words
+    assert max(len(line) for line in content.split(b"\r\n")) <= 998
+    assert received(smtp_sink)[0]["Subject"] == subject
+
+
+def _send_named(app: Flask, *, name: str = "Grace", subject: str = "Hello") -> None:
+    with app.app_context(), transaction():
+        send_message(
+            "test", to_address="grace@demo.example", to_name=name, subject=subject, text="t", html="<p>t</p>"
+        )
+    assert deliver_all(app) == 1
 
 
 def test_a_message_held_back_leaves_later_or_not_at_all(app: Flask, smtp_sink: SmtpSink) -> None:
