@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from flask_wtf import FlaskForm
 from wtforms import (
@@ -23,7 +23,8 @@ from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  #
 from wtforms.validators import Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from lifecycle.core.words import _, own
+from lifecycle.core.decimals import from_place, in_place
+from lifecycle.core.words import SOURCE, _, current_language, own
 from lifecycle.governance.language.model import FieldDef, Question
 
 Declared = FieldDef | Question
@@ -31,6 +32,8 @@ Declared = FieldDef | Question
 _HTML_TYPES = {"email": "email", "phone": "tel", "url": "url"}
 _INPUT_MODES = {"integer": "numeric", "number": "decimal", "money": "decimal", "percent": "decimal"}
 _RADIOS_UP_TO = 4
+SPOKEN: Final = "spoken"
+"""The field of a page that says in which language it was written, and so how numbers are typed there."""
 
 
 def build_form(
@@ -47,10 +50,11 @@ def build_form(
         compact: keys of those that stand in a table, where a list to choose from takes less room.
     """
     fields = {f"{prefix}-{item.key}": _field(item, item.key in compact) for item in declared}
+    types = {item.key: item.type for item in declared}
     form_class = type("DeclaredForm", (FlaskForm,), fields)
     form = form_class(
         formdata=None,
-        data={f"{prefix}-{key}": _shown(value) for key, value in values.items()},
+        data={f"{prefix}-{key}": _shown(value, types.get(key)) for key, value in values.items()},
         meta={"csrf": False},
     )
     for key, sentence in (errors or {}).items():
@@ -64,6 +68,8 @@ def build_form(
 def typed_values(prefix: str, declared: Sequence[Declared], form: Mapping[str, Any]) -> dict[str, Any]:
     """Return what was typed into `build_form`'s fields, by key; fields that were not sent are left out.
 
+    Numbers are read as the page's language writes them, which it sends along as SPOKEN.
+
     Args:
         form: the request's form (a MultiDict).
     """
@@ -75,6 +81,8 @@ def typed_values(prefix: str, declared: Sequence[Declared], form: Mapping[str, A
                 found[item.key] = [part for part in form.getlist(name) if part]  # type: ignore[attr-defined]
         elif name in form:
             found[item.key] = form[name]
+            if item.type in _INPUT_MODES:
+                found[item.key] = from_place(form[name], form.get(SPOKEN, SOURCE))
     return found
 
 
@@ -123,9 +131,11 @@ def _may_skip(required: bool) -> list[Any]:
     return [] if required else [Optional()]
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: Any, kind: str | None) -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Decimal):
-        return f"{value:f}"
+        value = f"{value:f}"
+    if kind in _INPUT_MODES and isinstance(value, str | int):
+        return in_place(str(value), current_language())
     return value

@@ -61,7 +61,7 @@ if (form) {
 
   function dataOf(questions) {
     const data = new FormData()
-    for (const name of ['csrf_token', 'edition', 'sheet', 'page']) data.set(name, form.elements[name].value)
+    for (const name of ['csrf_token', 'edition', 'sheet', 'spoken', 'page']) data.set(name, form.elements[name].value)
     for (const question of questions) {
       for (const control of question.querySelectorAll('[name]')) {
         if (['file', 'submit'].includes(control.type)) continue

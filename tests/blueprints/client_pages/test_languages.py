@@ -59,7 +59,9 @@ class Reader(Client):
         return answer.text
 
     def press(self, page: str, door: str, /, **fields: Any) -> TestResponse:
-        hidden = re.findall(r'name="(csrf_token|edition|page|seen|seen_content)" value="([^"]*)"', page)
+        hidden = re.findall(
+            r'name="(csrf_token|edition|page|spoken|seen|seen_content)" value="([^"]*)"', page
+        )
         data = {**{name: unescape(value) for name, value in hidden}, **fields}
         return self.browser.post(
             f"{self.path}/{door}",
@@ -242,6 +244,34 @@ def test_a_language_is_chosen_by_a_button_and_leads_back(app: Flask, ana: Person
     assert cleo.browser.get("/language").status_code == 405, "looking changes nothing"
     assert cleo.browser.post("/language", data={"language": "fr"}).status_code == 400
     assert '<html lang="es"' in cleo.get()
+
+
+def test_numbers_are_typed_as_the_page_writes_them(app: Flask, ana: Person, smtp_sink: Any) -> None:
+    """Whatever language another tab was turned to meanwhile: the page says how its numbers were meant."""
+    card = asked(app, ana, "es")
+    cleo = Reader.of(app, card, "survey")
+    cleo.open()
+    spanish = cleo.get("/pages/you")
+    cleo.press(spanish, "pages/you", act="save", **{"ask-price": "1.234,50"})
+    assert request_of(app, card, "survey")["answers"]["price"] == "1234.50"
+    assert 'value="1234,50"' in cleo.get("/pages/you")
+    cleo.choose("en")
+    english = cleo.get("/pages/you")
+    assert 'value="1234.50"' in english
+    cleo.choose("fr")
+    cleo.press(english, "pages/you", act="save", **{"ask-price": "2,345.00"})
+    assert request_of(app, card, "survey")["answers"]["price"] == "2,345.00", (
+        "an English page means thousands"
+    )
+    cleo.press(spanish, "pages/you", act="save", **{"ask-price": "2,5"})
+    cleo.press(cleo.get("/pages/you"), "pages/you", act="save", **{"ask-price": "3,5"})
+    assert request_of(app, card, "survey")["answers"]["price"] == "3.5"
+    wrong = cleo.press(cleo.get("/pages/you"), "pages/you", act="save", **{"ask-price": "beaucoup"})
+    assert "écrit ainsi\u00a0: 1234,50" in wrong.text
+    trade = cleo.get("/pages/trade")
+    cleo.press(trade, "pages/trade", act="save", **{"ask-plans-rows": "3", "ask-plans-0-price": "20,5"})
+    assert request_of(app, card, "survey")["answers"]["plans"] == [{"price": "20.5"}]
+    assert 'value="20,5"' in cleo.get("/pages/trade")
 
 
 def test_a_refused_page_leads_back_to_where_it_can_be_looked_at(
