@@ -8,7 +8,7 @@ from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.client_pages import client_pages
-from lifecycle.blueprints.client_pages.serving import answered, by_token, gone, handed_over, inert
+from lifecycle.blueprints.client_pages.serving import answered, by_token, gone, inert, paper
 from lifecycle.core.db import one_moment, transaction
 from lifecycle.core.errors import NotFound
 from lifecycle.extensions import limiter
@@ -22,7 +22,7 @@ from lifecycle.governance.requests.portal import (
     renew_home,
 )
 from lifecycle.insight.portal import read_home
-from lifecycle.records.files.store import read_file
+from lifecycle.records.files.store import open_file
 from lifecycle.web.access import public
 
 
@@ -75,10 +75,10 @@ def show_home_paper(token: str, request_id: uuid.UUID) -> ResponseReturnValue:
     """Give the signed paper of a request that the contact may see."""
     try:
         _, contact = find_opened_home(token)
-        stored, content = read_file(find_paper(contact, request_id))
+        file = open_file(find_paper(contact, request_id))
     except NotFound as why:
         return gone(token, why, "portal")
-    return handed_over(stored.name, content)
+    return paper(file)
 
 
 @client_pages.get("/p/<token>/files/<uuid:file_id>")
@@ -88,10 +88,10 @@ def show_home_file(token: str, file_id: uuid.UUID) -> ResponseReturnValue:
     """Hand over a file of a request that the contact may see."""
     try:
         _, contact = find_opened_home(token)
-        stored, content = read_file(find_home_file(contact, file_id))
+        file = open_file(find_home_file(contact, file_id))
     except NotFound as why:
         return gone(token, why, "portal")
-    return inert(stored.name, content)
+    return inert(file)
 
 
 @client_pages.post("/p/<token>/renewals")
