@@ -54,6 +54,7 @@ SCHEDULE: tuple[Periodic, ...] = (
     Periodic(timedelta(hours=1), boards.prune_changes),
     Periodic(timedelta(days=1), queued(BULK, "jobs.cards.refresh_all_cards")),
     Periodic(timedelta(days=1), people.prune_links),
+    Periodic(timedelta(days=1), queued(BULK, "jobs.files.sweep")),
     Periodic(timedelta(hours=1), people.forget_secrets),
     # Looked at every hour, signed once a day: a start at any hour must not put it off.
     Periodic(timedelta(hours=1), queued(BULK, "jobs.evidence.sign_daily_head")),

@@ -16,6 +16,7 @@ from lifecycle.core.db import check_rested, db, end_reading, watch_writes
 from lifecycle.extensions import babel, csrf, htmx, limiter, login_manager
 from lifecycle.insight.boards.changes import ChangeReader
 from lifecycle.insight.health import HealthReader
+from lifecycle.records.files.bucket import open_bucket
 from lifecycle.records.mailer import mail
 from lifecycle.schema import METADATA
 from lifecycle.web import (
@@ -47,7 +48,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config.update(flask_config(settings))
     app.extensions["redis"] = Redis.from_url(settings.redis_url, socket_timeout=5, socket_connect_timeout=2)
 
-    app.extensions["health"] = HealthReader(settings)
+    app.extensions["bucket"] = open_bucket(settings)
+    app.extensions["health"] = HealthReader(settings, app.extensions["bucket"])
 
     assert METADATA.tables, "the tables are declared before the session is bound"
     db.init_app(app)

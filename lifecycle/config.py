@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from lifecycle.core.logs import FORMATS, LogFormat
 
 Environment = Literal["development", "testing", "production"]
+FileStorage = Literal["database", "s3"]
 ENVIRONMENTS: tuple[Environment, ...] = ("development", "testing", "production")
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -40,7 +41,10 @@ SHORTEST_SECRET_KEY = 32
 # 32 random hexadecimal digits have fewer different ones once in ten million times.
 FEWEST_LETTERS = 8
 # What may go unprotected over a network in production, where somebody says so (ALLOW_UNPROTECTED).
-UNPROTECTED = ("web", "mail")
+UNPROTECTED = ("web", "mail", "files")
+FILE_STORAGES: tuple[FileStorage, ...] = ("database", "s3")
+BUCKET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,62}")
+BUCKET_PREFIX = re.compile(r"[A-Za-z0-9._/-]{0,200}")
 SMS_PROVIDERS = ("twilio", "vonage")
 # A number, a name of up to eleven letters, or a messaging service of Twilio's.
 SMS_SENDER = re.compile(r"\+?[0-9]{3,15}|[A-Za-z0-9 ]{1,11}|MG[0-9a-f]{32}")
@@ -75,6 +79,9 @@ class Settings:
     base_url: str = "http://127.0.0.1:8000"
     data_dir: Path = CHECKOUT / "var"
     max_upload_bytes: int = DEFAULT_UPLOAD_LIMIT
+    # Where the bytes of new files go, and the bucket, where those may be that were put there before.
+    file_storage: FileStorage = "database"
+    bucket: BucketAccount | None = None
     # The virus scanner: a command that reads a file and ends with 0 if it is clean (`records/files/scan.py`).
     scan_command: tuple[str, ...] = ()
     # PKCS#12, with which papers are signed; without one, one of our own in `data_dir`.
@@ -121,6 +128,8 @@ class Settings:
             base_url=(_address(given, "BASE_URL", ("http", "https")) or cls.base_url).rstrip("/"),
             data_dir=Path(given.get("LIFECYCLE_DATA") or cls.data_dir),
             max_upload_bytes=_bytes(given, "MAX_UPLOAD_BYTES", DEFAULT_UPLOAD_LIMIT),
+            file_storage=_file_storage(given),
+            bucket=_bucket(given),
             scan_command=_command(given, "SCAN_COMMAND"),
             signing_certificate=_certificate(given),
             signing_password=given.get("SIGNING_PASSWORD") or None,
@@ -190,6 +199,18 @@ class SmsAccount:
     # What Vonage signs its receipts with; Twilio signs with the secret.
     signature_secret: str | None = field(default=None, repr=False)
     api_url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BucketAccount:
+    """A bucket of an S3-compatible service, and the key to it. `prefix` is "" or ends with a slash."""
+
+    endpoint: str
+    name: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    region: str = "us-east-1"
+    prefix: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,6 +311,12 @@ def _refuse_unsafe(given: Mapping[str, str]) -> None:
         raise SettingsRefused(
             "SMTP_URL sends mail, with clients' links in it, unprotected over a network: use smtps:// or "
             "?starttls=1, or say ALLOW_UNPROTECTED=mail."
+        )
+    endpoint = given.get("S3_ENDPOINT", "")
+    if endpoint.startswith("http://") and not _is_here(endpoint) and "files" not in allowed:
+        raise SettingsRefused(
+            "S3_ENDPOINT is http:// on a network: files could be read on their way; use https://, or say "
+            "ALLOW_UNPROTECTED=files."
         )
 
 
@@ -394,6 +421,42 @@ def _sms(given: Mapping[str, str]) -> SmsAccount | None:
         sender=sender,
         signature_secret=signature or None,
         api_url=api_url or None,
+    )
+
+
+def _file_storage(given: Mapping[str, str]) -> FileStorage:
+    name = given.get("FILE_STORAGE", "").strip().lower() or "database"
+    if name not in FILE_STORAGES:
+        raise SettingsRefused(f"FILE_STORAGE must be {' or '.join(FILE_STORAGES)}, not {name!r}.")
+    if name == "s3" and _bucket(given) is None:
+        raise SettingsRefused(
+            "FILE_STORAGE is s3, and there is no bucket: set S3_ENDPOINT, S3_BUCKET, S3_ACCESS_KEY and "
+            "S3_SECRET_KEY."
+        )
+    return name
+
+
+def _bucket(given: Mapping[str, str]) -> BucketAccount | None:
+    """Return the bucket that is told of, also where new files do not go there: old ones may be in it."""
+    needed = ("S3_ENDPOINT", "S3_BUCKET", "S3_ACCESS_KEY", "S3_SECRET_KEY")
+    told = {name: given.get(name, "").strip() for name in needed}
+    if not any(told.values()):
+        return None
+    for name, value in told.items():
+        if not value:
+            raise SettingsRefused(f"{name} is not set, and others of the bucket's settings are.")
+    if not BUCKET_NAME.fullmatch(told["S3_BUCKET"]):
+        raise SettingsRefused("S3_BUCKET must be the bucket's name: letters, digits, dots and dashes.")
+    prefix = given.get("S3_PREFIX", "").strip().strip("/")
+    if not BUCKET_PREFIX.fullmatch(prefix):
+        raise SettingsRefused("S3_PREFIX may have letters, digits, dots, dashes and slashes.")
+    return BucketAccount(
+        endpoint=_address(given, "S3_ENDPOINT", ("http", "https")).rstrip("/"),
+        name=told["S3_BUCKET"],
+        access_key=told["S3_ACCESS_KEY"],
+        secret_key=told["S3_SECRET_KEY"],
+        region=given.get("S3_REGION", "").strip() or BucketAccount.region,
+        prefix=f"{prefix}/" if prefix else "",
     )
 
 

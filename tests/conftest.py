@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from lifecycle.app import create_app
 from lifecycle.config import Settings
 from lifecycle.core.db import db
 from lifecycle.governance.playbooks.library import of_revision
+from tests.bucket import BucketServer, keep_files_in, running_bucket_server
 from tests.demo import SeededDemo, seed_after_a_kill
 from tests.installation import (
     Addresses,
@@ -102,6 +103,23 @@ def smtp_sink(running_sink: SmtpSink) -> Iterator[SmtpSink]:
     running_sink.reset()
     yield running_sink
     running_sink.reset()
+
+
+@pytest.fixture(scope="session")
+def running_bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BucketServer]:
+    with running_bucket_server(tmp_path_factory.mktemp("bucket")) as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(app: Flask, running_bucket: BucketServer) -> Iterator[BucketServer]:
+    """The application keeps new files in this bucket, until the test is over."""
+    running_bucket.reset()
+    before = app.extensions["settings"]
+    keep_files_in(app, replace(before, file_storage="s3", bucket=running_bucket.account))
+    yield running_bucket
+    keep_files_in(app, before)
+    running_bucket.reset()
 
 
 @pytest.fixture(scope="session")

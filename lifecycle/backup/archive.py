@@ -32,7 +32,10 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a backup is of. `rows` are counts of the dump's own moment, to be compared after a restore."""
+    """What a backup is of. `rows` are counts of the dump's own moment, to be compared after a restore.
+
+    `in_bucket` files have their bytes in a bucket, and not here.
+    """
 
     made_at: datetime
     migration: str
@@ -40,6 +43,7 @@ class Manifest:
     secret_key: str
     rows: dict[str, int]
     parts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    in_bucket: int = 0
 
     def as_json(self) -> str:
         known = asdict(self) | {"made_at": self.made_at.isoformat(), "format": FORMAT, "product": PRODUCT}

@@ -66,6 +66,7 @@ def _manifest(connection: psycopg.Connection, secret_key: str) -> Manifest:
         postgresql=connection.info.server_version,
         secret_key=archive.key_mark(secret_key),
         rows=count_rows(connection),
+        in_bucket=_count_in_bucket(connection),
     )
 
 
@@ -76,6 +77,17 @@ def count_rows(connection: psycopg.Connection) -> dict[str, int]:
         for name in COUNTED
     )
     return {str(name): int(count) for name, count in connection.execute(query)}
+
+
+def _count_in_bucket(connection: psycopg.Connection) -> int:
+    # A schema that is yet to be brought up to date knows no bucket.
+    knows = (
+        "select count(*) from pg_attribute where attrelid = 'file_contents'::regclass and attname = 'place'"
+    )
+    if _one(connection, knows) == "0":
+        return 0
+    lie = "select count(*) from files join file_contents using (sha256) where place = 's3'"
+    return int(_one(connection, lie))
 
 
 def _one(connection: psycopg.Connection, query: str) -> str:

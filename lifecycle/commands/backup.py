@@ -18,7 +18,8 @@ from lifecycle.runtime.standalone import installation
 def backup(file: Path) -> None:
     """Write a backup to FILE while the product works; FILE must not exist.
 
-    It holds the database with all uploaded files, as of one moment, and no keys: keep secrets.json elsewhere.
+    It holds the database with all uploaded files that are kept in it, as of one moment, and no keys: keep
+    secrets.json elsewhere. Files in a bucket are not in it.
     """
     with installation() as settings:
         url = settings.database_owner_url or settings.database_url
@@ -26,6 +27,8 @@ def backup(file: Path) -> None:
     size = file.stat().st_size / 1_000_000
     click.echo(f"Backed up {_what(manifest.rows)}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC.")
     click.echo(f"{file}: {size:,.1f} MB, SHA-256 {archive.digest_of(file)}")
+    if manifest.in_bucket:
+        click.echo(f"{_elsewhere(manifest)}: back that up by itself (docs/operations.md).")
 
 
 @click.command()
@@ -41,6 +44,8 @@ def restore(file: Path, replace: bool, other_key: bool, check: bool) -> None:
     manifest = archive.check(file)
     if check:
         click.echo(f"Whole: {_what(manifest.rows)}, as of {manifest.made_at:%Y-%m-%d %H:%M:%S} UTC.")
+        if manifest.in_bucket:
+            click.echo(f"{_elsewhere(manifest)}.")
         return
     with installation(new=other_key) as settings:
         restored = put_back(file, settings, replace_all=replace, other_key=other_key)
@@ -52,6 +57,11 @@ def _what(rows: dict[str, int]) -> str:
     accounts, cards = _counted(rows["accounts"], "account"), _counted(rows["cards"], "card")
     entries, files = _counted(rows["events"], "entry", "entries"), _counted(rows["files"], "file")
     return f"{accounts}, {cards}, {entries} of evidence and {files}"
+
+
+def _elsewhere(manifest: archive.Manifest) -> str:
+    lie = "lies" if manifest.in_bucket == 1 else "lie"
+    return f"{_counted(manifest.in_bucket, 'file')} {lie} in the bucket and not in this backup"
 
 
 def _told(restored: Restored) -> list[str]:
@@ -69,6 +79,10 @@ def _told(restored: Restored) -> list[str]:
     for kind, (word, rest) in waits.items():
         if count := settled[kind]:
             lines.append(f"{_counted(count, word)} {rest.format('was' if count == 1 else 'were')}.")
+    if manifest.in_bucket:
+        lines.append(
+            f"{_elsewhere(manifest)}: see that the bucket holds them, and that its settings are set."
+        )
     if restored.heads_moved_to:
         lines.append(f"Signed heads that are newer than the backup are kept in {restored.heads_moved_to}.")
     return lines

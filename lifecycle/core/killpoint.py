@@ -20,6 +20,7 @@ POINTS = (
     "after 250",
     "mid-rule",
     "mid-reminder",
+    "file in the bucket",
 )
 
 

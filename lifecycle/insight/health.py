@@ -21,6 +21,8 @@ from lifecycle.core.clock import now
 from lifecycle.core.probe import Hangs, Probe
 from lifecycle.core.queue import BULK, URGENT
 from lifecycle.migrations import NEWEST
+from lifecycle.records.files.bucket import Bucket
+from lifecycle.records.files.pieces import StorageAway
 
 State = Literal["ok", "degraded", "down", "unknown"]
 QUEUES: Final = (URGENT, BULK)
@@ -71,14 +73,17 @@ class Health:
 class HealthReader:
     """Reads the health of one installation, in a few seconds at most whatever hangs."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, bucket: Bucket | None = None) -> None:
         self._settings = settings
+        self._bucket = bucket
         self._database = Probe(self._ask_database, patience=_PATIENCE + 0.5)
         self._redis = Probe(self._ask_redis, patience=_PATIENCE + 0.5)
+        self._files = Probe(self._ask_bucket, patience=_PATIENCE + 0.5)
 
     def read(self) -> Health:
         """Return the state of every part, by name and always in the same order."""
-        return Health((*_answer(self._database, _no_database), *_answer(self._redis, _no_redis)))
+        files = _answer(self._files, _no_bucket) if self._bucket else ()
+        return Health((*_answer(self._database, _no_database), *_answer(self._redis, _no_redis), *files))
 
     def _ask_database(self) -> tuple[Part, ...]:
         with psycopg.connect(
@@ -105,13 +110,18 @@ class HealthReader:
         finally:
             client.close()
 
+    def _ask_bucket(self) -> tuple[Part, ...]:
+        assert self._bucket is not None
+        self._bucket.check()
+        return (Part("files", "ok"),)
+
 
 def _answer(probe: Probe[tuple[Part, ...]], otherwise: Callable[[str], tuple[Part, ...]]) -> tuple[Part, ...]:
     try:
         return probe()
     except Hangs:
         return otherwise(f"It does not answer within {_PATIENCE} seconds.")
-    except (psycopg.Error, RedisError, OSError):
+    except (psycopg.Error, RedisError, StorageAway, OSError):
         # What a driver says names hosts and users: it is for the log, not for whoever asks.
         return otherwise("It cannot be reached.")
 
@@ -127,6 +137,10 @@ def _no_redis(why: str) -> tuple[Part, ...]:
         *(_unknown(f"worker {queue}") for queue in QUEUES),
         _unknown("scheduler"),
     )
+
+
+def _no_bucket(why: str) -> tuple[Part, ...]:
+    return (Part("files", "degraded", f"{why} Files that lie in the bucket are not handed out."),)
 
 
 def _unknown(name: str) -> Part:

@@ -1,4 +1,4 @@
-"""What came along with a request: read once, within the limit, and looked at by the virus scanner."""
+"""What came along with a request: read through once, scanned for viruses, and made ready to be kept."""
 
 from __future__ import annotations
 
@@ -8,32 +8,56 @@ from typing import Final
 from flask import current_app, g, request
 from werkzeug.datastructures import FileStorage
 
+from lifecycle.core.db import end_reading
 from lifecycle.core.errors import Invalid
 from lifecycle.core.words import _
+from lifecycle.records.files.models import StoredFile
+from lifecycle.records.files.pieces import StorageAway
+from lifecycle.records.files.receive import Received, receive
 from lifecycle.records.files.scan import scan
-from lifecycle.records.files.store import clean_name
+from lifecycle.records.files.store import Ready, keep, make_ready
+from lifecycle.records.people.actor import Actor
 
 _QUESTION: Final = "ask-"
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A file as it was sent: its name is its sender's, its bytes are within the limit and looked at."""
+    """A file as it was sent: its name is its sender's, its bytes are within the limit and looked at.
+
+    `ready` is None where it was only to be read.
+    """
 
     name: str
-    content: bytes
+    received: Received
+    ready: Ready | None
+
+    def read(self) -> bytes:
+        """Return all its bytes."""
+        return b"".join(self.received.pieces())
+
+    def keep(self, actor: Actor) -> StoredFile:
+        """Keep it in the open transaction."""
+        assert self.ready is not None, "this door only reads what is uploaded"
+        return keep(self.ready, actor)
 
 
-def check_uploads() -> None:
-    """Read and check every file of this request; before a transaction, for a scanner takes its time.
+def check_uploads(*, are_kept: bool = True) -> None:
+    """Read and check every file of this request; before a transaction, for a scanner and a
+    bucket take their time.
+
+    Args:
+        are_kept: they are to be kept as they are, and so must be of a kind that is taken.
 
     Raises:
-        Invalid: one is too large, or the scanner does not let it pass; by the name of its field, of a
-            question by its key.
+        Invalid: one is too large or of another kind, the scanner does not let it pass, or it could not be put
+            where files are kept; by the name of its field, of a question by its key.
     """
     if "uploads" not in g:
+        # What was read so far is over: the database waits for nobody's scanner.
+        end_reading()
         g.uploads = {
-            field: [_checked(field, each) for each in request.files.getlist(field) if each.filename]
+            field: [_checked(field, each, are_kept) for each in request.files.getlist(field) if each.filename]
             for field in request.files
         }
 
@@ -51,17 +75,25 @@ def upload_of(field: str) -> Upload | None:
     return found[0] if found else None
 
 
-def _checked(field: str, upload: FileStorage) -> Upload:
+def _checked(field: str, upload: FileStorage, are_kept: bool) -> Upload:
     settings = current_app.extensions["settings"]
-    name = clean_name(upload.filename or "")
-    content = upload.read(settings.max_upload_bytes + 1)
     try:
-        if len(content) > settings.max_upload_bytes:
-            most = settings.max_upload_bytes // 2**20
-            sentence = _("“%(name)s” is too large: a file may have %(most)s MB.", name=name, most=most)
-            raise Invalid(sentence)  # noqa: TRY301
+        received = receive(upload.filename or "", upload.stream, settings.max_upload_bytes)
         if settings.scan_command:
-            scan(name, content, settings.scan_command)
+            scan(received, settings.scan_command)
+        ready = _made_ready(received) if are_kept else None
     except Invalid as refusal:
         raise Invalid(refusal.sentence, {field.removeprefix(_QUESTION): refusal.sentence}) from None
-    return Upload(upload.filename or "", content)
+    return Upload(upload.filename or "", received, ready)
+
+
+def _made_ready(received: Received) -> Ready:
+    try:
+        return make_ready(received)
+    except StorageAway:
+        raise Invalid(
+            _(
+                "“%(name)s” could not be kept just now. Nothing else you typed is lost; try again soon.",
+                name=received.name,
+            )
+        ) from None

@@ -294,7 +294,8 @@ def _move(card_id: uuid.UUID, visit: int, by: Person) -> None:
 
 
 def test_every_named_point_is_reached_by_a_test_above() -> None:
-    assert set(POINTS) == {
+    # What is left in a bucket is looked at in tests/records/files/test_bucket.py.
+    assert set(POINTS) - {"file in the bucket"} == {
         "after commit",
         "between pop and start",
         "claimed",

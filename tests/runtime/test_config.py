@@ -62,6 +62,49 @@ TWILIO = {
 }
 
 
+BUCKET = {
+    "FILE_STORAGE": "s3",
+    "S3_ENDPOINT": "https://s3.example",
+    "S3_BUCKET": "files",
+    "S3_ACCESS_KEY": "AKID",
+    "S3_SECRET_KEY": "the secret of the key",
+}
+
+
+def test_files_go_to_a_bucket_only_where_that_is_said() -> None:
+    assert (Settings.from_env(COMPLETE).file_storage, Settings.from_env(COMPLETE).bucket) == (
+        "database",
+        None,
+    )
+    settings = Settings.from_env(COMPLETE | BUCKET | {"S3_PREFIX": "/ours/"})
+    assert settings.file_storage == "s3"
+    assert settings.bucket
+    assert (settings.bucket.name, settings.bucket.prefix) == ("files", "ours/")
+    assert "the secret" not in repr(settings)
+    kept = Settings.from_env(COMPLETE | BUCKET | {"FILE_STORAGE": ""})
+    assert kept.file_storage == "database"
+    assert kept.bucket, "what lies there stays readable"
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"FILE_STORAGE": "cloud"}, "FILE_STORAGE"),
+        ({"S3_ENDPOINT": "ftp://s3.example"}, "S3_ENDPOINT"),
+        (
+            {"S3_ENDPOINT": "", "S3_BUCKET": "", "S3_ACCESS_KEY": "", "S3_SECRET_KEY": ""},
+            "there is no bucket",
+        ),
+        ({"S3_BUCKET": "../files"}, "S3_BUCKET"),
+        ({"S3_SECRET_KEY": ""}, "S3_SECRET_KEY is not set"),
+        ({"S3_PREFIX": "a b"}, "S3_PREFIX"),
+    ],
+)
+def test_a_bucket_that_could_not_work_is_refused(given: dict[str, str], word: str) -> None:
+    with pytest.raises(SettingsRefused, match=word):
+        Settings.from_env(COMPLETE | BUCKET | given)
+
+
 def test_sms_is_off_unless_a_provider_is_named() -> None:
     assert Settings.from_env(COMPLETE).sms is None
     assert Settings.from_env(COMPLETE | {**TWILIO, "SMS_PROVIDER": ""}).sms is None

@@ -30,7 +30,6 @@ from lifecycle.governance.cards.waivers import waive_check
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.handoffs.answer import hand_over_again
 from lifecycle.governance.requests.decide import ask_client
-from lifecycle.records.files.store import keep_file
 from lifecycle.records.people.actor import Actor
 from lifecycle.web.addresses import uuid_of
 from lifecycle.web.inputs import typed_values
@@ -254,7 +253,7 @@ def create_attachment(card_id: uuid.UUID) -> ResponseReturnValue:
         if refusal is not None:
             raise refusal
         upload = upload_of("file") if form.kind.data == "file" else None
-        stored = keep_file(upload.name, upload.content, actor) if upload else None
+        stored = upload.keep(actor) if upload else None
         proofs.attach_proof(
             subject,
             actor,

@@ -210,7 +210,7 @@ def _dropped() -> tuple[str, str] | None:
 def _save_files(held: Answering) -> None:
     for question in held.definition.asks:
         uploads = uploads_of(f"{PREFIX}-{question.key}") if question.type == "file" else []
-        if files := keep_uploads(held, uploads, question.key):
+        if files := keep_uploads(held, uploads):
             add_files(held, question.key, files)
     if dropped := _dropped():
         drop_file(held, *dropped)

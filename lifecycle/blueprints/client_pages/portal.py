@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.client_pages import client_pages
 from lifecycle.blueprints.client_pages.preferences import shown_preferences
-from lifecycle.blueprints.client_pages.serving import answered, by_token, gone, handed_over, inert
+from lifecycle.blueprints.client_pages.serving import answered, by_token, gone, inert, paper
 from lifecycle.core.db import one_moment, transaction
 from lifecycle.core.errors import NotFound
 from lifecycle.extensions import limiter
@@ -24,7 +24,7 @@ from lifecycle.governance.requests.portal import (
 )
 from lifecycle.insight.own_reach import read_own_reach
 from lifecycle.insight.portal import read_home
-from lifecycle.records.files.store import read_file
+from lifecycle.records.files.store import open_file
 from lifecycle.web.access import public
 
 
@@ -85,10 +85,10 @@ def show_home_paper(token: str, request_id: uuid.UUID) -> ResponseReturnValue:
     """Give the signed paper of a request that the contact may see."""
     try:
         _, contact = find_opened_home(token)
-        stored, content = read_file(find_paper(contact, request_id))
+        file = open_file(find_paper(contact, request_id))
     except NotFound as why:
         return gone(token, why, "portal")
-    return handed_over(stored.name, content)
+    return paper(file)
 
 
 @client_pages.get("/p/<token>/files/<uuid:file_id>")
@@ -98,10 +98,10 @@ def show_home_file(token: str, file_id: uuid.UUID) -> ResponseReturnValue:
     """Hand over a file of a request that the contact may see."""
     try:
         _, contact = find_opened_home(token)
-        stored, content = read_file(find_home_file(contact, file_id))
+        file = open_file(find_home_file(contact, file_id))
     except NotFound as why:
         return gone(token, why, "portal")
-    return inert(stored.name, content)
+    return inert(file)
 
 
 @client_pages.post("/p/<token>/renewals")

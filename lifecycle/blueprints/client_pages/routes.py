@@ -21,9 +21,9 @@ from lifecycle.blueprints.client_pages.serving import (
     came_from,
     code_sent,
     gone,
-    handed_over,
     inert,
     keep_uploads,
+    paper,
 )
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid, NotFound, Refusal
@@ -32,7 +32,7 @@ from lifecycle.extensions import limiter
 from lifecycle.governance.requests import answer, renew
 from lifecycle.governance.requests.answer import Answering, answering, find_opened, try_code_of
 from lifecycle.insight.client_page import ClientPage, masked, read_client_page
-from lifecycle.records.files.store import read_file
+from lifecycle.records.files.store import open_file
 from lifecycle.web.access import public
 from lifecycle.web.inputs import build_form, typed_values
 from lifecycle.web.uploads import check_uploads, uploads_of
@@ -127,8 +127,7 @@ def show_file(token: str, file_id: uuid.UUID) -> ResponseReturnValue:
         return gone(token, why)
     if opened.request.opened_at is None or not read_client_page(opened).opens_file(file_id):
         raise NotFound(_("There is no such file."))
-    stored, content = read_file(file_id)
-    return inert(stored.name, content)
+    return inert(open_file(file_id))
 
 
 @client_pages.get("/c/<token>/paper.pdf")
@@ -143,8 +142,7 @@ def show_paper(token: str) -> ResponseReturnValue:
     asked = opened.request
     if opened.link.pages is not None or asked.opened_at is None or asked.paper_id is None:
         return gone(token, NotFound(_("There is no such paper.")))
-    stored, content = read_file(asked.paper_id)
-    return handed_over(stored.name, content)
+    return paper(open_file(asked.paper_id))
 
 
 def _keep_draft(held: Answering) -> None:
@@ -167,7 +165,7 @@ def _answer(held: Answering, signing: answer.Signing) -> None:
     answer.answer_request(
         held,
         _typed(held),
-        files=keep_uploads(held, uploads_of("files"), "files"),
+        files=keep_uploads(held, uploads_of("files")),
         signer=form.get("signer", ""),
         position=form.get("position", ""),
         agrees=form.get("agrees") == "1",

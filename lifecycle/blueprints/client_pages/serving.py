@@ -7,13 +7,14 @@ from io import BytesIO
 
 from flask import Response, make_response, render_template, request, send_file
 
-from lifecycle.core.errors import Invalid, NotFound
+from lifecycle.core.errors import NotFound
 from lifecycle.core.tokens import hash_token
 from lifecycle.core.words import _, current_language
 from lifecycle.governance.requests.answer import Answering
 from lifecycle.governance.requests.codes import CODE_LASTS
 from lifecycle.records.files.models import StoredFile
-from lifecycle.records.files.store import keep_file
+from lifecycle.records.files.store import OpenFile
+from lifecycle.web.files import sent_file
 from lifecycle.web.uploads import Upload
 
 _OWN = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow"}
@@ -63,24 +64,21 @@ def code_sent(address: str) -> str:
     )
 
 
-def keep_uploads(held: Answering, uploads: Iterable[Upload], field: str) -> list[StoredFile]:
-    """Keep what was uploaded; raises Invalid by `field` for one of a kind we refuse."""
-    kept = []
-    for upload in uploads:
-        try:
-            kept.append(keep_file(upload.name, upload.content, held.actor))
-        except Invalid as refusal:
-            raise Invalid(refusal.sentence, {field: refusal.sentence}) from None
-    return kept
+def keep_uploads(held: Answering, uploads: Iterable[Upload]) -> list[StoredFile]:
+    """Keep what was uploaded and checked."""
+    return [upload.keep(held.actor) for upload in uploads]
 
 
-def inert(name: str, content: bytes) -> Response:
+def inert(file: OpenFile) -> Response:
     """Return a file that somebody uploaded, for keeping: nothing in it can act as this site."""
-    response = send_file(
-        BytesIO(content), mimetype="application/octet-stream", as_attachment=True, download_name=name
-    )
+    response = sent_file(file, mimetype="application/octet-stream", as_attachment=True)
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     return with_own(response)
+
+
+def paper(file: OpenFile) -> Response:
+    """Return a PDF of our own making that was kept."""
+    return with_own(sent_file(file, mimetype="application/pdf", as_attachment=True))
 
 
 def handed_over(name: str, pdf: bytes) -> Response:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from io import BytesIO
 
-from flask import Response, request, send_file
+from flask import Response, request
 
 from lifecycle.blueprints.files import files
-from lifecycle.records.files.store import read_file
+from lifecycle.records.files.store import open_file
 from lifecycle.records.people.permissions import require
 from lifecycle.web.access import current_actor
+from lifecycle.web.files import sent_file
 
 _PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _PDF = "application/pdf"
@@ -24,17 +24,14 @@ _PDF_LOCKED = "default-src 'none'; style-src 'unsafe-inline'; object-src 'self';
 def show_file(file_id: uuid.UUID) -> Response:
     """Show a picture or a PDF, hand over everything else; `?download=1` hands over those too."""
     require(current_actor(), "accounts.read")
-    stored, content = read_file(file_id)
+    file = open_file(file_id)
+    stored = file.stored
     is_shown = stored.media_type in _PICTURES or stored.media_type == _PDF
-    response = send_file(
-        BytesIO(content),
+    response = sent_file(
+        file,
         # Text by any name is handed over as bytes: no browser then looks for markup in it.
         mimetype=stored.media_type if is_shown else "application/octet-stream",
         as_attachment=not is_shown or request.args.get("download") == "1",
-        download_name=stored.name,
-        etag=stored.sha256,
-        last_modified=stored.uploaded_at,
-        conditional=True,
     )
     response.headers["Content-Security-Policy"] = _PDF_LOCKED if stored.media_type == _PDF else _LOCKED
     response.headers["X-Content-Type-Options"] = "nosniff"

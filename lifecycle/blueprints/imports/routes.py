@@ -27,10 +27,11 @@ from lifecycle.exchange.imports.start import (
     read_map_file,
 )
 from lifecycle.exchange.imports.withdraw import withdraw_import
+from lifecycle.records.files.pieces import StorageAway
 from lifecycle.records.people.permissions import require
 from lifecycle.web.access import current_actor
 from lifecycle.web.htmx import go_to, render_fragment
-from lifecycle.web.uploads import upload_of
+from lifecycle.web.uploads import check_uploads, upload_of
 
 UNDER_WAY = ("checking", "running")
 
@@ -63,8 +64,8 @@ def begin() -> ResponseReturnValue:
     except BrokenMap as refusal:
         sentences = ["The map cannot be used. Nothing was kept.", *refusal.errors]
         return render_template("imports/new.html", form=form, sentences=sentences), 422
-    except Invalid as refusal:
-        return render_template("imports/new.html", form=form, sentences=[refusal.sentence]), 422
+    except (Invalid, StorageAway) as refusal:
+        return render_template("imports/new.html", form=form, sentences=[refusal.sentence]), refusal.status
     page = "imports.show_import" if is_mapped else "imports.show_mapping"
     return go_to(url_for(page, import_id=import_id))
 
@@ -72,16 +73,17 @@ def begin() -> ResponseReturnValue:
 def _begin(form: UploadForm) -> tuple[int, bool]:
     """Keep what was uploaded; return the import's id, and whether it came with a map."""
     actor = current_actor()
+    check_uploads(are_kept=False)
     file, accounts, written = upload_of("file"), upload_of("accounts"), upload_of("map")
     assert file is not None
-    mapping = read_map_file(written.name, written.content) if written else None
+    mapping = read_map_file(written.name, written.read()) if written else None
     with transaction():
         record = begin_import(
             form.board.data,
             file.name,
-            file.content,
+            file.read(),
             actor=actor,
-            accounts=(accounts.name, accounts.content) if accounts else None,
+            accounts=(accounts.name, accounts.read()) if accounts else None,
             mapping=mapping,
         )
         if mapping is not None:

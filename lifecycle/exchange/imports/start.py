@@ -15,7 +15,8 @@ from lifecycle.exchange.imports.reading import CsvText, read_csv, survey
 from lifecycle.exchange.imports.run import refuse_if_not_startable
 from lifecycle.governance.moves.create import get_pipeline
 from lifecycle.records.files.models import StoredFile
-from lifecycle.records.files.store import clean_name, keep_file
+from lifecycle.records.files.receive import clean_name
+from lifecycle.records.files.store import keep_file
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import require
 

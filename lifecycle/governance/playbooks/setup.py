@@ -1,4 +1,4 @@
-"""Whether the installation can do what its playbooks ask: the people they name exist."""
+"""Whether the installation can do what its playbooks ask: the people they name, the files it keeps."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from lifecycle.governance.gates.checks.registry import check_types
 from lifecycle.governance.language.model import PlaybookDef
 from lifecycle.governance.playbooks.doctor import Finding
 from lifecycle.governance.playbooks.library import list_current_revisions
+from lifecycle.records.files.bucket import current_bucket
+from lifecycle.records.files.pieces import StorageAway
+from lifecycle.records.files.store import count_in_bucket
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.models import User
 from lifecycle.records.people.permissions import holds_role
@@ -63,7 +66,22 @@ def staffed_departments() -> Iterator[Finding]:
                     )
 
 
-SETUP_CHECKS: Final[list[SetupCheck]] = [named_people, held_roles, staffed_departments]
+def reachable_files() -> Iterator[Finding]:
+    """Say that files cannot be handed out: no bucket is set where they lie, or it does not let us in."""
+    bucket = current_bucket()
+    if bucket is None:
+        if count := count_in_bucket():
+            sentence = f"{count} files lie in a bucket, and none is set."
+            yield Finding("gap", "files", sentence, "Set S3_ENDPOINT and what belongs to it.")
+        return
+    try:
+        bucket.check()
+    except StorageAway:
+        sentence = f"The bucket {bucket.name} does not answer, or does not let us in."
+        yield Finding("gap", "files", sentence, "Look at the S3_ settings, the key's rights and the service.")
+
+
+SETUP_CHECKS: Final[list[SetupCheck]] = [named_people, held_roles, staffed_departments, reachable_files]
 """Every check of the installation: a function that asks the database and returns what it finds."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from io import BytesIO
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -20,7 +21,8 @@ from lifecycle.governance.cards.summary import refresh_summary
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.requests.ask import describe, get_request
 from lifecycle.governance.requests.legal import texts_of
-from lifecycle.records.files.store import keep_file
+from lifecycle.records.files.receive import receive
+from lifecycle.records.files.store import keep, make_ready
 from lifecycle.records.legal.models import LegalText
 from lifecycle.records.people.actor import SYSTEM
 from lifecycle.work.attachments import record as attachments
@@ -54,12 +56,12 @@ def make_paper(card_id: uuid.UUID, request_id: uuid.UUID) -> bool:
     if signed_at is None or request.paper_id is not None:
         return False
     # It takes seconds, in which nobody should wait for the card.
-    pdf = _signed_paper(subject, request)
+    ready = make_ready(receive(f"{request.name}.pdf", BytesIO(_signed_paper(subject, request))))
     subject = lock_subject(card_id, writes_account=False)
     request = get_request(subject, request_id)
     if request.signed_at != signed_at or request.paper_id is not None:
         return False
-    file = keep_file(f"{request.name}.pdf", pdf, SYSTEM)
+    file = keep(ready, SYSTEM)
     request.paper_id = file.id
     definition = subject.playbook.client_requests.get(request.key)
     paper = definition.sign.paper if definition and definition.sign else None

@@ -1,1 +1,1 @@
-"""Stored files. The bytes live in PostgreSQL, so that a file commits and is backed up with its cause."""
+"""Stored files. Their bytes are kept in pieces, so that none is ever held whole by whoever passes it on."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import ForeignKey, LargeBinary
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lifecycle.core.clock import now
@@ -14,11 +15,34 @@ from lifecycle.core.ids import new_id
 
 
 class FileContent(Model):
-    """Bytes by their SHA-256 (hex); the same bytes are kept once."""
+    """Where the bytes of a SHA-256 (hex) are; the same bytes are kept once.
+
+    `place` is "database" (`FileChunk`), or "s3": then they are the object `key` of the bucket.
+    """
 
     __tablename__ = "file_contents"
+    __table_args__ = (
+        CheckConstraint("place in ('database','s3')", name="place"),
+        CheckConstraint("(place = 's3') = (key is not null)", name="key"),
+        Index("uq_file_contents_key", "key", unique=True),
+    )
 
     sha256: Mapped[str] = mapped_column(primary_key=True)
+    place: Mapped[str] = mapped_column(default="database", server_default="database")
+    key: Mapped[str | None]
+
+
+PIECE: Final = 1 << 20
+"""Bytes of a piece. Every piece but a file's last has so many, for ever: that is how one is found."""
+
+
+class FileChunk(Model):
+    """A piece of the bytes of a SHA-256, counted from 0."""
+
+    __tablename__ = "file_chunks"
+
+    sha256: Mapped[str] = mapped_column(ForeignKey("file_contents.sha256"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     content: Mapped[bytes] = mapped_column(LargeBinary)
 
 

@@ -95,8 +95,10 @@ FORBIDDEN = (
     "delete from accounts",
     "delete from users",
     "update files set name = 'another.pdf'",
-    "update file_contents set content = 'forged'",
+    "update file_contents set place = 's3', key = 'forged'",
     "delete from file_contents",
+    "update file_chunks set content = 'forged'",
+    "delete from file_chunks",
     "update cards set import_id = 1 where id = %(card)s",
 )
 
