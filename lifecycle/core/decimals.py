@@ -1,4 +1,4 @@
-"""Numbers as people of a place write them: `1 234,50` in French, `1.234,50` in Spanish, other digits in Arabic.
+"""Numbers as people of a place write them: `1 234,50` in French, `1.234,50` in Spanish, own digits in Arabic.
 
 What is kept is one form, `1234.50`. Text that is no number, or could be two, stays as it was typed, and is
 refused where it is read.
