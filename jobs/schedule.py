@@ -18,7 +18,7 @@ from flask import Flask
 from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
-from jobs import boards, outbox, papers, people, reminders, rules
+from jobs import boards, files, outbox, papers, people, reminders, rules
 from jobs.starting import start
 from jobs.stopping import is_asked_to_stop, rest
 from lifecycle.core import heartbeat, logs
@@ -51,6 +51,7 @@ SCHEDULE: tuple[Periodic, ...] = (
     Periodic(timedelta(minutes=1), queued(BULK, "jobs.rules.set_off_timed")),
     Periodic(timedelta(minutes=1), queued(BULK, "jobs.imports.resume_silent")),
     Periodic(timedelta(minutes=1), papers.sweep),
+    Periodic(timedelta(minutes=1), files.find_lost_thumbnails),
     Periodic(timedelta(hours=1), boards.prune_changes),
     Periodic(timedelta(days=1), queued(BULK, "jobs.cards.refresh_all_cards")),
     Periodic(timedelta(days=1), people.prune_links),

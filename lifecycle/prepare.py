@@ -51,7 +51,15 @@ _DELETABLE = frozenset(
 )
 # What a report never needs to see.
 _HIDDEN_FROM_READER = frozenset(
-    {"user_tokens", "file_contents", "file_chunks", "outbox_messages", "client_secrets", "client_codes"}
+    {
+        "user_tokens",
+        "file_contents",
+        "file_chunks",
+        "file_thumbnails",
+        "outbox_messages",
+        "client_secrets",
+        "client_codes",
+    }
 )
 _READER_COLUMNS = {
     "users": ("id", "email", "name", "role", "time_zone", "is_active", "created_at", "last_login_at")

@@ -23,6 +23,7 @@ from lifecycle.insight.messages import standing_of, with_zone
 from lifecycle.insight.submitted_forms import SubmittedForm, read_submitted_form
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card
+from lifecycle.records.files.thumbnails import Thumbnail, thumbnails_of
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.people.models import User
 from lifecycle.records.playbooks.models import Pipeline, Stage
@@ -217,6 +218,7 @@ class GatePage:
     meetings: Sequence[Meeting]
     given: list[tuple[str, str]]
     form: SubmittedForm | None
+    thumbnails: dict[str, Thumbnail]
     decided_by: str
     is_changed: bool
     is_late: bool
@@ -312,6 +314,7 @@ def read_client_gate(request_id: uuid.UUID) -> GatePage:
         meetings=meetings,
         given=[] if form else _given(subject, request),
         form=form,
+        thumbnails=thumbnails_of(str(item["id"]) for item in request.files),
         decided_by=decider.name if decider else "",
         is_changed=request.status in ("submitted", "accepted") and is_changed(subject, request),
         is_late=request.status in WAITING_STATUSES and request.closed_at is None and request.due_at < now(),

@@ -26,6 +26,7 @@ from lifecycle.governance.requests.codes import waiting_code
 from lifecycle.governance.requests.decide import LOOK_AT_COMMENTS
 from lifecycle.governance.requests.form import AskedPage, AskedQuestion, AskedSection, FormState, read_form
 from lifecycle.governance.requests.signing import content_hash
+from lifecycle.records.files.thumbnails import Thumbnail, thumbnails_of
 from lifecycle.records.people.models import User
 from lifecycle.work.client_requests.models import WAITING_STATUSES
 
@@ -125,6 +126,11 @@ class ClientPage:
             for question in self.definition.asks
             if pages is None or self.definition.page_of.get(question.key) in pages
         )
+
+    @property
+    def thumbnails(self) -> dict[str, Thumbnail]:
+        """Which of the files that they sent have a thumbnail. One query."""
+        return thumbnails_of(str(item["id"]) for item in self.opened.request.files)
 
     def opens_file(self, file_id: uuid.UUID) -> bool:
         """Say whether a file is one that the request shows to its client, or that they sent."""

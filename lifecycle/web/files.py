@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import chain
@@ -10,6 +11,7 @@ from typing import cast
 from flask import Response, request, send_file
 
 from lifecycle.records.files.store import OpenFile
+from lifecycle.records.files.thumbnails import read_thumbnail
 
 
 def sent_file(file: OpenFile, *, mimetype: str, as_attachment: bool) -> Response:
@@ -41,3 +43,20 @@ def _begun(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """Read the first piece now, while there can still be another answer."""
     rest = iter(pieces)
     return chain([next(rest, b"")], rest)
+
+
+def sent_thumbnail(file_id: uuid.UUID) -> Response:
+    """Return a file's thumbnail, for whoever may see the file; that is the door's to say.
+
+    Raises:
+        NotFound: it has none.
+    """
+    sha256, content = read_thumbnail(file_id)
+    response = Response(content, mimetype="image/webp")
+    response.set_etag(f"{sha256}-small")
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    # As with the file itself: kept by the reader's browser, and asked for again each time.
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.make_conditional(request)
+    return response

@@ -49,6 +49,7 @@ PUBLIC = {
     "client_pages.create_secret_view": "a client's link is the key, with a code from the mail",
     "client_pages.show_legal": "a client's link is the key, for the documents its request shows",
     "client_pages.choose_language": "keeps a choice in one's own browser",
+    "client_pages.show_thumbnail": "a client's link is the key, for the files of its own request only",
     "client_pages.show_file": "a client's link is the key, for the files of its own request only",
     "health.show_liveness": "asked by machines",
     "health.show_metrics": "asked by machines, which show a token or are on this one",

@@ -24,6 +24,7 @@ from lifecycle.blueprints.client_pages.serving import (
     inert,
     keep_uploads,
     paper,
+    with_own,
 )
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid, NotFound, Refusal
@@ -34,6 +35,7 @@ from lifecycle.governance.requests.answer import Answering, answering, find_open
 from lifecycle.insight.client_page import ClientPage, masked, read_client_page
 from lifecycle.records.files.store import open_file
 from lifecycle.web.access import public
+from lifecycle.web.files import sent_thumbnail
 from lifecycle.web.inputs import build_form, typed_values
 from lifecycle.web.uploads import check_uploads, uploads_of
 
@@ -122,12 +124,21 @@ def create_renewal(token: str) -> ResponseReturnValue:
 def show_file(token: str, file_id: uuid.UUID) -> ResponseReturnValue:
     """Hand over a file that the request shows, or that they sent with it."""
     try:
-        opened = find_opened(token)
+        _require_file(token, file_id)
     except NotFound as why:
         return gone(token, why)
-    if opened.request.opened_at is None or not read_client_page(opened).opens_file(file_id):
-        raise NotFound(_("There is no such file."))
     return inert(open_file(file_id))
+
+
+@client_pages.get("/c/<token>/files/<uuid:file_id>/thumbnail")
+@public
+def show_thumbnail(token: str, file_id: uuid.UUID) -> ResponseReturnValue:
+    """Show a picture made small, of a file that they may see."""
+    try:
+        _require_file(token, file_id)
+    except NotFound as why:
+        return gone(token, why)
+    return with_own(sent_thumbnail(file_id))
 
 
 @client_pages.get("/c/<token>/paper.pdf")
@@ -143,6 +154,13 @@ def show_paper(token: str) -> ResponseReturnValue:
     if opened.link.pages is not None or asked.opened_at is None or asked.paper_id is None:
         return gone(token, NotFound(_("There is no such paper.")))
     return paper(open_file(asked.paper_id))
+
+
+def _require_file(token: str, file_id: uuid.UUID) -> None:
+    """Raise NotFound unless the link works and its request shows the file, or they sent it with it."""
+    opened = find_opened(token)
+    if opened.request.opened_at is None or not read_client_page(opened).opens_file(file_id):
+        raise NotFound(_("There is no such file."))
 
 
 def _keep_draft(held: Answering) -> None:

@@ -10,7 +10,7 @@ from lifecycle.blueprints.files import files
 from lifecycle.records.files.store import open_file
 from lifecycle.records.people.permissions import require
 from lifecycle.web.access import current_actor
-from lifecycle.web.files import sent_file
+from lifecycle.web.files import sent_file, sent_thumbnail
 
 _PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _PDF = "application/pdf"
@@ -39,3 +39,10 @@ def show_file(file_id: uuid.UUID) -> Response:
     # Kept by the reader's own browser only, and asked for again each time: permission may have ended.
     response.headers["Cache-Control"] = "private, no-cache"
     return response
+
+
+@files.get("/files/<uuid:file_id>/thumbnail")
+def show_thumbnail(file_id: uuid.UUID) -> Response:
+    """Show a picture made small."""
+    require(current_actor(), "accounts.read")
+    return sent_thumbnail(file_id)

@@ -26,7 +26,7 @@ from lifecycle.insight.messages import standing_of, with_zone
 from lifecycle.records.accounts.countries import country_name
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.cards.models import SlaPause, StageVisit
-from lifecycle.records.files.models import StoredFile
+from lifecycle.records.files.thumbnails import Thumbnail, thumbnails_of
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.models import User
@@ -54,7 +54,7 @@ class CardFacts:
     meetings: list[Meeting]
     attachments: list[Attachment]
     approvals: dict[str, Approval]
-    files: dict[uuid.UUID, StoredFile]
+    thumbnails: dict[str, Thumbnail]
     requests: dict[str, ClientRequest]
     handoffs: list[Handoff]
     contacts: list[Contact]
@@ -186,15 +186,14 @@ def read_card_page(card_id: uuid.UUID, actor: Actor) -> CardPage:
 def read_facts(card_id: uuid.UUID, account_id: uuid.UUID) -> CardFacts:
     """Return what was done for a card, and who can be chosen for it. Ten queries."""
     attachments = attachments_by_card([card_id]).get(card_id, [])
-    file_ids = [item.file_id for item in attachments if item.file_id]
-    files = db.session.scalars(select(StoredFile).where(StoredFile.id.in_(file_ids))).all()
+    file_ids = [str(item.file_id) for item in attachments if item.file_id]
     return CardFacts(
         tasks=tasks_by_card([card_id]).get(card_id, []),
         ticks=ticks_by_card([card_id]).get(card_id, set()),
         meetings=meetings_by_card([card_id]).get(card_id, []),
         attachments=attachments,
         approvals=approvals_by_card([card_id]).get(card_id, {}),
-        files={file.id: file for file in files},
+        thumbnails=thumbnails_of(file_ids),
         requests=requests_by_card([card_id]).get(card_id, {}),
         handoffs=handoffs_by_card([card_id]).get(card_id, []),
         contacts=list(

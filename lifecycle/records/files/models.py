@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from lifecycle.core.clock import now
@@ -46,10 +46,43 @@ class FileChunk(Model):
     content: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+PICTURES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
+"""Media types of which there are thumbnails."""
+
+
+class FileThumbnail(Model):
+    """A small WebP of a picture, by the SHA-256 of its bytes.
+
+    `state` is "trying" while one is made, "made", or "none" where none can be. A process that dies at it
+    leaves "trying" behind; `tries` keeps that from going on for ever.
+    """
+
+    __tablename__ = "file_thumbnails"
+    __table_args__ = (
+        CheckConstraint("state in ('trying','made','none')", name="state"),
+        CheckConstraint("(state = 'made') = (content is not null)", name="content"),
+    )
+
+    sha256: Mapped[str] = mapped_column(ForeignKey("file_contents.sha256"), primary_key=True)
+    state: Mapped[str]
+    tries: Mapped[int]
+    tried_at: Mapped[datetime]
+    content: Mapped[bytes | None] = mapped_column(LargeBinary, deferred=True)
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+
+
 class StoredFile(Model):
     """One upload: its name as given, its type as sniffed (never as claimed), its size in bytes."""
 
     __tablename__ = "files"
+    __table_args__ = (
+        Index(
+            "ix_files_pictures",
+            "sha256",
+            postgresql_where=text("media_type in ('image/png', 'image/jpeg', 'image/gif', 'image/webp')"),
+        ),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     sha256: Mapped[str] = mapped_column(ForeignKey("file_contents.sha256"))

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from flask import current_app
@@ -17,14 +17,17 @@ from sqlalchemy.dialects.postgresql import insert
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.core.killpoint import reach
+from lifecycle.core.queue import BULK, enqueue_after_commit
 from lifecycle.core.words import _
 from lifecycle.records.files.bucket import current_bucket
-from lifecycle.records.files.models import PIECE, FileChunk, FileContent, StoredFile
+from lifecycle.records.files.models import PICTURES, PIECE, FileChunk, FileContent, StoredFile
 from lifecycle.records.files.pieces import Pieces, ReadPiece, StorageAway
 from lifecycle.records.files.receive import Received, receive
 from lifecycle.records.people.actor import Actor
 
 log = logging.getLogger(__name__)
+
+MAKE_THUMBNAILS: Final = "jobs.files.make_thumbnails"
 
 _IN_BUCKET = (
     sa.select(sa.func.count())
@@ -104,6 +107,8 @@ def keep(ready: Ready, actor: Actor) -> StoredFile:
     )
     db.session.add(stored)
     db.session.flush()
+    if ready.media_type in PICTURES:
+        enqueue_after_commit(BULK, MAKE_THUMBNAILS)
     return stored
 
 
