@@ -14,7 +14,8 @@ from lifecycle.core.db import db
 from lifecycle.core.words import Words, speak_for
 from lifecycle.governance.cards.subjects import stage_of
 from lifecycle.governance.playbooks.library import of_revision
-from lifecycle.governance.requests.portal import may_answer, may_see, requests_of_home
+from lifecycle.governance.requests.contacts import may_see
+from lifecycle.governance.requests.portal import may_answer, requests_of_home
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card
 from lifecycle.records.outbox.models import OutboxMessage

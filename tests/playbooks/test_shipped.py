@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -61,6 +62,21 @@ START = datetime.fromisoformat("2027-02-01T09:00:00+00:00")
 @cache
 def shipped(name: str) -> PlaybookDef:
     return compile_document(load(LIBRARY / name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_clients_do_not_read_of_themselves_as_of_others(name: str) -> None:
+    """W12, W16, W20: a field that staff fill in, and a phase, stand on clients' pages in the same words."""
+    playbook = shipped(name)
+    read = [text for phase in playbook.phases.values() for text in (phase.name, phase.purpose)]
+    for request in playbook.client_requests.values():
+        shown = [playbook.fields[key] for key in request.shows]
+        asked = [playbook.fields[str(each.saves)] for each in request.asks if each.saves in playbook.fields]
+        for each in shown + asked:
+            read += [each.name, *(option.name for option in each.options)]
+        helps = {each.help for each in asked}
+        read += [each.help for each in request.asks if each.help in helps]
+    assert [text for text in read if re.search(r"\b([Tt]he client|[Tt]heirs?)\b", text or "")] == []
 
 
 class _TakenBack(Exception):

@@ -29,6 +29,7 @@ from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ClientRequestDef
 from lifecycle.governance.requests.ask import describe, get_definition, get_request, let_the_clock_run
 from lifecycle.governance.requests.codes import send_code, try_code, use_code
+from lifecycle.governance.requests.contacts import may_see
 from lifecycle.governance.requests.form import Scored, read_form
 from lifecycle.governance.requests.signing import content_hash, content_of, read_signature
 from lifecycle.records.accounts.models import Contact
@@ -103,6 +104,8 @@ def _works(link: ClientLink, request: ClientRequest, contact: Contact) -> bool:
         and link.expires_at > now()
         and request.closed_at is None
         and contact.archived_at is None
+        # A page may be passed to anybody; the whole is for whom we asked, or who has the right to it still.
+        and (link.pages is not None or may_see(contact, request))
     )
 
 

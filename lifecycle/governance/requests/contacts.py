@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy import select
 
 from lifecycle.core.db import db
@@ -9,6 +11,10 @@ from lifecycle.governance.gates.subject import Subject
 from lifecycle.records.accounts.contacts import create_contact
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.people.actor import SYSTEM
+from lifecycle.work.client_requests.models import ClientRequest
+
+_WHOLE: Final = "owner"
+"""The right that sees what is asked of everybody at the company."""
 
 
 def find_recipient(subject: Subject, right: str | None) -> Contact | None:
@@ -22,6 +28,12 @@ def find_recipient(subject: Subject, right: str | None) -> Contact | None:
         return holders[0]
     own = next((contact for contact in reachable if contact.id == subject.card.contact_id), None)
     return own or (reachable[0] if len(reachable) == 1 else None)
+
+
+def may_see(contact: Contact, request: ClientRequest) -> bool:
+    """Say whether a request of the contact's own company is theirs to see."""
+    is_theirs = request.contact_id == contact.id or request.to_right in contact.rights
+    return is_theirs or _WHOLE in contact.rights
 
 
 def settle_recipient(subject: Subject, right: str | None) -> Contact | None:

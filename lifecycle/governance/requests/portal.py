@@ -15,6 +15,7 @@ from lifecycle.core.ids import new_id
 from lifecycle.core.tokens import hash_token
 from lifecycle.core.words import _, language_for, prefer
 from lifecycle.governance.requests.answer import GONE
+from lifecycle.governance.requests.contacts import may_see
 from lifecycle.governance.requests.decide import working_link
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card
@@ -26,8 +27,6 @@ from lifecycle.records.people.permissions import require
 from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientRequest, PortalLink
 
 LASTS: Final = timedelta(days=180)
-_WHOLE: Final = "owner"
-"""The right that sees what is asked of everybody at the company."""
 
 
 def send_home(contact_id: uuid.UUID, actor: Actor, *, at_once: bool = False) -> PortalLink:
@@ -200,12 +199,6 @@ def requests_of_home(account_id: uuid.UUID) -> list[ClientRequest]:
             .limit(500)
         )
     )
-
-
-def may_see(contact: Contact, request: ClientRequest) -> bool:
-    """Say whether a request of the contact's own company is theirs to see."""
-    is_theirs = request.contact_id == contact.id or request.to_right in contact.rights
-    return is_theirs or _WHOLE in contact.rights
 
 
 def may_answer(contact: Contact, request: ClientRequest) -> bool:

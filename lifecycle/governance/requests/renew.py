@@ -15,6 +15,7 @@ from lifecycle.governance.requests.ask import (
     make_link,
     working_links,
 )
+from lifecycle.governance.requests.contacts import may_see
 from lifecycle.governance.requests.decide import working_link
 from lifecycle.governance.requests.fill import mail_part
 from lifecycle.records.accounts.models import Contact
@@ -43,6 +44,8 @@ def renew_link(token: str) -> bool:
         return False
     if link.pages is not None:
         return _renew_part(subject, request, contact, link)
+    if not may_see(contact, request):
+        return False
     renewed = working_link(request, contact)
     message = get_definition(subject, request).message
     cause = f"renewal/{link.id}/{renewed.id}"

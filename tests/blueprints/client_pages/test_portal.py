@@ -175,6 +175,29 @@ def test_each_contact_sees_what_their_rights_are_for(
     assert seen == {"Olga Owner": True, "Tia Tech": False, "Sid Sign": True}
 
 
+def test_a_link_ends_with_the_right_it_came_from(
+    app: Flask, card: KnownCard, ana: Person, smtp_sink: Any
+) -> None:
+    """P3: whoever may no longer answer for their company signs nothing by a link that they still have."""
+    asked = Client.of(app, card, "terms")
+    olga = a_contact(app, card.account, "Olga Owner", email="olga@client.example", rights=["owner"])
+    home = mail_home(app, ana, olga, smtp_sink)
+    home.press("openings")
+    request = request_of(app, card, "terms")
+    link = home.press(f"requests/{request['id']}/links").headers["Location"]
+    theirs = Client(app, link)
+    assert "Your terms" in theirs.look().text
+    follow_through(app)
+    with app.app_context(), transaction():
+        db.session.execute(sa.update(Contact).where(Contact.id == olga).values(rights=["billing"]))
+    assert theirs.look().status_code == 404
+    before = len(received(smtp_sink))
+    assert theirs.send("renewals").status_code == 200
+    follow_through(app)
+    assert not [mail for mail in received(smtp_sink)[before:] if "olga" in str(mail["To"])]
+    assert asked.look().status_code == 200, "whom we asked still has theirs"
+
+
 def test_what_the_page_does_not_show_cannot_be_opened(
     app: Flask, card: KnownCard, ana: Person, smtp_sink: Any
 ) -> None:
