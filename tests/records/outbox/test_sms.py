@@ -18,11 +18,11 @@ from flask import Flask
 from lifecycle.config import Settings
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
+from lifecycle.records import posting
 from lifecycle.records.accounts.contacts import edit_contact
 from lifecycle.records.outbox import deliver
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.people.actor import SYSTEM
-from lifecycle.records.sms import posting
 from tests.factories.cards import rows
 from tests.factories.reach import NUMBER, PHONE, change_contact, contact_row, likes_sms, owe_to
 from tests.installation import SmtpSink, free_port
