@@ -157,8 +157,8 @@ class MessageLine:
 
     @property
     def is_to_staff(self) -> bool:
-        """Whether it goes to somebody who works here."""
-        return self.user_id is not None
+        """Whether it goes to somebody who works here, or to a team in its channel."""
+        return self.user_id is not None or self.team_kind is not None
 
 
 @dataclass(frozen=True)

@@ -337,6 +337,22 @@ def test_another_number_begins_anew(app: Flask, server: SmsServer, grace: Any) -
 # --- R2, R3: killed with -9 ---
 
 
+def test_an_sms_does_not_wait_behind_a_long_queue_of_mail(
+    app: Flask, server: SmsServer, grace: Any, smtp_sink: SmtpSink
+) -> None:
+    """Each has a lane of its own, and in each who came first is served first."""
+    smtp_sink.delay = 0.2
+    owe(app, 20)
+    owe_to(app, grace, 3)
+    delivering = threading.Thread(target=deliver_all, args=(app,))
+    delivering.start()
+    wait_until(lambda: len(server.texts) == 3)
+    assert len(smtp_sink.received) < 20
+    delivering.join()
+    assert server.texts == ["Hello 0.", "Hello 1.", "Hello 2."]
+    assert [mail["Subject"] for mail in received(smtp_sink)] == [f"Message {each}" for each in range(20)]
+
+
 @pytest.mark.slow
 def test_killed_before_the_hand_over_it_is_sent_once(
     app: Flask, settings: Settings, server: SmsServer, grace: Any
