@@ -21,7 +21,7 @@ from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.team_channels.models import KINDS, TeamChannel
 from lifecycle.records.team_channels.queries import get_channel, list_channels
 
-MOST_MESSAGES: Final = 15
+MOST_MESSAGES: Final = 10
 MOST_ACTS: Final = 30
 _ACTS: Final = {
     "team_channel.created": "set it up",
@@ -131,7 +131,7 @@ def channel_state(channel: TeamChannel) -> ChannelState:
     if failure is not None and (success is None or failure > success):
         return ChannelState("Fails", "alert-triangle", "breach", channel.last_failure)
     if success is None:
-        return ChannelState("Never used", "help", "soon", "Send a test message.")
+        return ChannelState("Not tried yet", "help", "soon", "Nothing has been sent to it so far.")
     return ChannelState("Works", "circle-check", "passed")
 
 

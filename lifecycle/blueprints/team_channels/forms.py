@@ -58,7 +58,7 @@ class ChannelForm(_Form):
         render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"},
     )
     name = _name()
-    kind = RadioField("Kind", choices=list(KIND_CHOICES), default="slack")
+    kind = RadioField("Kind", [InputRequired("Choose a kind.")], choices=list(KIND_CHOICES), default="slack")
     address = _address()
 
 

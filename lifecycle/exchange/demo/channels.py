@@ -6,8 +6,10 @@ from urllib.parse import urlsplit
 
 from flask import current_app
 
+from lifecycle.records.outbox.trials import send_test
 from lifecycle.records.people.actor import SYSTEM
 from lifecycle.records.team_channels.configure import create_channel
+from lifecycle.records.team_channels.queries import list_channels
 
 CHANNELS = {"delivery-alerts": "Delivery alerts", "customer-health": "Health of customers"}
 
@@ -26,3 +28,9 @@ def open_channels() -> None:
             actor=SYSTEM,
             channel="command",
         )
+
+
+def try_channels() -> None:
+    """Send each channel a test message, so that one sees at once how it arrives."""
+    for channel in list_channels():
+        send_test(channel.id, actor=SYSTEM)

@@ -151,6 +151,7 @@ def send_to_channel(
         next_attempt_at=leaves_at,
         channel="team",
         team_key=key,
+        provider=channel.kind if channel is not None else None,
         about=dict(about),
         card_id=card_id,
         visit_id=visit_id,
