@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from flask import current_app
@@ -60,7 +60,7 @@ def dial(host: str, port: int, seconds: float) -> socket.socket:
     """
     is_excused = _is_allowed(host, port)
     failure: Exception | None = None
-    for family, kind, protocol, _, where in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    for family, kind, protocol, _, where in _look_up(host, port):
         if not is_excused and not is_public(str(where[0])):
             failure = failure or NotPublic()
             continue
@@ -74,6 +74,13 @@ def dial(host: str, port: int, seconds: float) -> socket.socket:
         else:
             return sock
     raise failure or OSError("The name leads nowhere.")
+
+
+def _look_up(host: str, port: int) -> list[tuple[Any, Any, int, str, Any]]:
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        raise OSError("The host's name cannot be one.") from None
 
 
 def is_public(text: str) -> bool:
