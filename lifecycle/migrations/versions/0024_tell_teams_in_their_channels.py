@@ -11,7 +11,7 @@ down_revision = '0021'
 branch_labels = None
 depends_on = None
 
-CHANNEL = op.f('ck_outbox_messages_channel')
+CHANNEL = 'ck_outbox_messages_channel'
 
 
 def upgrade() -> None:
@@ -39,8 +39,8 @@ def upgrade() -> None:
     )
     op.add_column('outbox_messages', sa.Column('team_key', sa.Text(), nullable=True))
     op.add_column('outbox_messages', sa.Column('about', postgresql.JSONB(), nullable=True))
-    op.drop_constraint(CHANNEL, 'outbox_messages')
-    op.create_check_constraint(CHANNEL, 'outbox_messages', "channel in ('email','sms','team')")
+    op.drop_constraint(op.f(CHANNEL), 'outbox_messages')
+    op.create_check_constraint(op.f(CHANNEL), 'outbox_messages', "channel in ('email','sms','team')")
     op.create_check_constraint(
         op.f('ck_outbox_messages_team_key'), 'outbox_messages', "(channel = 'team') = (team_key is not null)"
     )
@@ -55,8 +55,8 @@ def downgrade() -> None:
     op.execute("delete from outbox_messages where channel = 'team'")
     op.drop_index('ix_outbox_messages_team', table_name='outbox_messages')
     op.drop_constraint(op.f('ck_outbox_messages_team_key'), 'outbox_messages')
-    op.drop_constraint(CHANNEL, 'outbox_messages')
-    op.create_check_constraint(CHANNEL, 'outbox_messages', "channel in ('email','sms')")
+    op.drop_constraint(op.f(CHANNEL), 'outbox_messages')
+    op.create_check_constraint(op.f(CHANNEL), 'outbox_messages', "channel in ('email','sms')")
     op.drop_column('outbox_messages', 'about')
     op.drop_column('outbox_messages', 'team_key')
     op.drop_table('team_channels')
