@@ -71,6 +71,8 @@ class Settings:
     mail_from: str = "Lifecycle <lifecycle@localhost>"
     # Who carries SMS; without one, who prefers them gets mail.
     sms: SmsAccount | None = None
+    # Hosts that a team channel may be at although they are not of the internet, with a port or without.
+    channel_hosts_allowed: frozenset[str] = frozenset()
     secret_key: str = field(repr=False)
     # Signs the heads of the evidence log. Whoever owns the database must not have it.
     evidence_key: bytes | None = field(default=None, repr=False)
@@ -122,6 +124,7 @@ class Settings:
             smtp_url=_smtp(given, environment),
             mail_from=given.get("MAIL_FROM") or cls.mail_from,
             sms=_sms(given),
+            channel_hosts_allowed=_hosts(given, "CHANNEL_HOSTS_ALLOWED"),
             secret_key=_secret_key(given, environment),
             evidence_key=_evidence_key(given),
             evidence_heads_to=_mail_address(given, "EVIDENCE_HEADS_TO"),
@@ -458,6 +461,16 @@ def _bucket(given: Mapping[str, str]) -> BucketAccount | None:
         region=given.get("S3_REGION", "").strip() or BucketAccount.region,
         prefix=f"{prefix}/" if prefix else "",
     )
+
+
+def _hosts(given: Mapping[str, str], name: str) -> frozenset[str]:
+    hosts = frozenset(given.get(name, "").lower().replace(",", " ").split())
+    for host in hosts:
+        if "/" in host or "*" in host:
+            raise SettingsRefused(
+                f"{name} must list names of hosts like chat.company.local:8443, not {host!r}."
+            )
+    return hosts
 
 
 def _postgresql(given: Mapping[str, str], name: str, *, required: bool = False) -> str:

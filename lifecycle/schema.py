@@ -17,6 +17,7 @@ from lifecycle.records.people import models as people
 from lifecycle.records.playbooks import models as playbooks
 from lifecycle.records.reminders import models as reminders
 from lifecycle.records.sms import models as sms
+from lifecycle.records.team_channels import models as team_channels
 from lifecycle.records.views import models as views
 from lifecycle.work.approvals import models as approvals
 from lifecycle.work.attachments import models as attachments
@@ -36,6 +37,7 @@ ROOMS = (
     files,
     outbox,
     sms,
+    team_channels,
     approvals,
     attachments,
     meetings,

@@ -26,6 +26,7 @@ from lifecycle.blueprints.reports import reports
 from lifecycle.blueprints.search import search
 from lifecycle.blueprints.sms import sms
 from lifecycle.blueprints.styleguide import styleguide
+from lifecycle.blueprints.team_channels import team_channels
 from lifecycle.blueprints.views import views
 from lifecycle.blueprints.work import work
 from lifecycle.config import Settings
@@ -55,6 +56,7 @@ def register_blueprints(app: Flask, settings: Settings) -> None:
     app.register_blueprint(handoffs)
     app.register_blueprint(reports)
     app.register_blueprint(sms)
+    app.register_blueprint(team_channels)
     if settings.environment != "production":
         app.register_blueprint(mailbox)
         app.register_blueprint(styleguide)

@@ -197,6 +197,7 @@ class Chain:
     told: list[PersonTold]
     requests: list[RequestLine]
     client_mails: list[MessageLine]
+    team_messages: list[MessageLine]
     evidence: EvidenceLine | None
     next: NextGate
 
@@ -226,6 +227,7 @@ def read_chain(card_id: uuid.UUID, visit_id: int, actor: Actor, zone: ZoneInfo) 
         told=_told(_notices(visit_id, ids), mails),
         requests=_with_mail(requests, mails),
         client_mails=[mail for mail in mails if not mail.is_to_staff],
+        team_messages=[mail for mail in mails if mail.team_kind is not None],
         evidence=_evidence(card_id, event),
         next=_next(subject, row, actor),
     )

@@ -167,9 +167,11 @@ def _outbox(connection: psycopg.Connection) -> Part:
         "select state, count(*) from outbox_messages where state in ('failed', 'unconfirmed') group by state"
     ).fetchall()
     figures = {**dict.fromkeys(_COUNTED, 0), **{str(state): int(count) for state, count in states}}
+    # What waits for a channel that is away is late by the other side's doing; its page says so.
     row = connection.execute(
         "select min(next_attempt_at) from outbox_messages where next_attempt_at <= %s and held_by is null "
-        "and state in ('held', 'due', 'claimed', 'handing_over')",
+        "and state in ('held', 'due', 'claimed', 'handing_over') and not exists (select from team_channels "
+        "where key = team_key and last_failure_at > coalesce(last_success_at, '-infinity'))",
         [now()],
     ).fetchone()
     oldest = round(max(0.0, (now() - row[0]).total_seconds()), 1) if row and row[0] else 0.0

@@ -1,4 +1,4 @@
-"""Outgoing mail about cards, as staff read it: what waits, what left, what failed, and why."""
+"""Outgoing messages about cards, as staff read them: what waits, what left, what failed, and why."""
 
 from __future__ import annotations
 
@@ -29,9 +29,12 @@ from lifecycle.records.people.models import User
 from lifecycle.records.playbooks.models import Pipeline
 from lifecycle.records.reminders.models import Reminder
 from lifecycle.records.reminders.record import ESCALATE, EXPIRE
+from lifecycle.records.team_channels.models import KINDS
 from lifecycle.work.client_requests.models import ClientRequest
 
 PAGE: Final = 50
+# By what a list can be narrowed to goes: its name in the address, and what people read.
+WAYS: Final = {"": "Any way", "email": "Email", "sms": "SMS", "team": "Team channels"}
 # What a list can be narrowed to: its name in the address, and what people read.
 LISTS: Final = {
     "": "All",
@@ -84,6 +87,8 @@ _COLUMNS: Final = (
     OutboxMessage.resent_from,
     OutboxMessage.created_at,
     OutboxMessage.channel,
+    OutboxMessage.team_key,
+    OutboxMessage.provider,
     OutboxMessage.to_phone,
     OutboxMessage.by_mail_because,
     OutboxMessage.quiet_until,
@@ -143,11 +148,17 @@ class MessageLine:
     resent_from: uuid.UUID | None
     is_sms: bool
     by_mail_because: str | None
+    team_kind: str | None
+
+    @property
+    def by(self) -> str:
+        """By which way it goes, in a word."""
+        return self.team_kind or ("SMS" if self.is_sms else "Email")
 
     @property
     def is_to_staff(self) -> bool:
-        """Whether it goes to somebody who works here."""
-        return self.user_id is not None
+        """Whether it goes to somebody who works here, or to a team in its channel."""
+        return self.user_id is not None or self.team_kind is not None
 
 
 @dataclass(frozen=True)
@@ -183,14 +194,18 @@ def list_messages(
     *,
     card_id: uuid.UUID | None = None,
     playbook: str | None = None,
+    way: str = "",
     page: int = 1,
 ) -> tuple[list[MessageLine], bool]:
-    """Return a page of mail about cards, the newest first, and whether there is more. Four queries at most.
+    """Return a page of messages about cards, the newest first, and whether there is more: four queries.
 
     Args:
         chosen: a key of `LISTS`.
+        way: a key of `WAYS`.
     """
     query = _lines().where(*_conditions(chosen))
+    if way:
+        query = query.where(OutboxMessage.channel == way)
     if card_id is not None:
         query = query.where(OutboxMessage.card_id == card_id)
     if playbook is not None:
@@ -330,9 +345,10 @@ def _read(rows: Sequence[Any], zone: ZoneInfo) -> list[MessageLine]:
             id=row.id,
             subject=row.subject,
             to_name=row.to_name or row.to_address,
-            to_address=(row.to_phone if row.channel == "sms" else None) or row.to_address,
+            # A channel has no address that may be read.
+            to_address=row.to_name if row.team_key else _address(row),
             user_id=row.user_id,
-            state=_state(row, zone),
+            state=state_of(row, zone),
             because=causes.of(row),
             card_id=row.card_id,
             card_title=row.card_title,
@@ -345,12 +361,19 @@ def _read(rows: Sequence[Any], zone: ZoneInfo) -> list[MessageLine]:
             resent_from=row.resent_from,
             is_sms=row.channel == "sms",
             by_mail_because=row.by_mail_because,
+            team_kind=KINDS.get(row.provider or "", "Team channel") if row.team_key else None,
         )
         for row in rows
     ]
 
 
-def _state(row: Any, zone: ZoneInfo) -> MessageState:
+def _address(row: Any) -> str:
+    found: str = (row.to_phone if row.channel == "sms" else None) or row.to_address
+    return found
+
+
+def state_of(row: Any, zone: ZoneInfo) -> MessageState:
+    """Return where a message stands; a row of the table does, as of no person who holds it is known then."""
     if row.state in WAITING:
         return _waiting(row, zone)
     if row.state in ON_ITS_WAY:
@@ -374,7 +397,8 @@ def _state(row: Any, zone: ZoneInfo) -> MessageState:
 
 def _waiting(row: Any, zone: ZoneInfo) -> MessageState:
     if row.held_by is not None:
-        return MessageState("held", f"Held by {row.holder or 'somebody'}", "hand-stop", "soon")
+        holder = getattr(row, "holder", None) or "somebody"
+        return MessageState("held", f"Held by {holder}", "hand-stop", "soon")
     when = clock_words(row.next_attempt_at, zone)
     if row.next_attempt_at <= now():
         return MessageState("waiting", "About to leave", "clock", "neutral", row.last_error)
@@ -383,7 +407,11 @@ def _waiting(row: Any, zone: ZoneInfo) -> MessageState:
         return MessageState("waiting", f"Tried {tried}, again at {when}", "refresh", "soon", row.last_error)
     if row.quiet_until is not None and row.next_attempt_at == row.quiet_until:
         return MessageState(
-            "waiting", quiet_words(row.quiet_until, row.their_zone), "moon", "neutral", "quiet hours"
+            "waiting",
+            quiet_words(row.quiet_until, getattr(row, "their_zone", None)),
+            "moon",
+            "neutral",
+            "quiet hours",
         )
     return MessageState("waiting", f"Waits until {when}", "clock", "neutral")
 

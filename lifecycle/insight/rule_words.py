@@ -56,6 +56,7 @@ def whom_it_tells(playbook: PlaybookDef, params: NotifyParams) -> str:
     told += ["the owner"] if params.owner else []
     told += ["the manager"] if params.manager else []
     told += ["the client"] if params.client else []
+    told += [f"#{key}" for key in params.channels]
     return " and ".join(filter(None, [", ".join(told[:-1]), *told[-1:]])) or "nobody"
 
 

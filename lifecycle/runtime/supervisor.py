@@ -22,6 +22,7 @@ import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lifecycle.config import CHECKOUT, OwnServices, SettingsRefused, process_environment
 from lifecycle.runtime.database import Addresses, prepare_given
@@ -178,6 +179,8 @@ class Supervisor:
             # The keyring makes 256 bits in base64, which is just what an Ed25519 key is.
             "EVIDENCE_KEY": self._own.evidence_key or self._keyring.get("evidence key"),
             "BASE_URL": self._own.base_url or web,
+            # Channels of the demo lead back to us: what they are told is kept beside the mail.
+            **({"CHANNEL_HOSTS_ALLOWED": urlsplit(web).netloc} if self._options.demo else {}),
             **({"LIFECYCLE_DEMO_PASSWORD": self._demo_password} if self._options.demo else {}),
         }
 

@@ -187,3 +187,13 @@ def test_only_a_tests_installation_has_a_clock_that_can_be_set(tmp_path: Path) -
             Settings.from_env(COMPLETE | {"LIFECYCLE_ENV": environment, "LIFECYCLE_CLOCK": str(tmp_path)})
     allowed = Settings.from_env(COMPLETE | {"LIFECYCLE_ENV": "testing", "LIFECYCLE_CLOCK": "/x/clock"})
     assert allowed.clock_file == Path("/x/clock")
+
+
+def test_hosts_that_channels_may_be_at_are_named_one_by_one() -> None:
+    """E14: a pattern would open more than whoever writes it sees."""
+    given = COMPLETE | {"CHANNEL_HOSTS_ALLOWED": "Chat.company.local:8443, 10.1.2.3"}
+    assert Settings.from_env(given).channel_hosts_allowed == {"chat.company.local:8443", "10.1.2.3"}
+    assert Settings.from_env(COMPLETE).channel_hosts_allowed == frozenset()
+    for host in ("*.company.local", "https://chat.company.local/"):
+        with pytest.raises(SettingsRefused, match="CHANNEL_HOSTS_ALLOWED"):
+            Settings.from_env(COMPLETE | {"CHANNEL_HOSTS_ALLOWED": host})

@@ -6,15 +6,20 @@ to this machine, since the letters hold links that open accounts.
 
 from __future__ import annotations
 
+import json
+from email.message import EmailMessage
 from ipaddress import ip_address
 from pathlib import Path
 
+from aiosmtpd.smtp import Envelope
 from flask import Response, current_app, make_response, render_template, request
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.mailbox import mailbox
 from lifecycle.core.errors import NotFound
-from lifecycle.runtime.mailbox import Message, list_messages, read_message
+from lifecycle.core.text import one_line
+from lifecycle.extensions import csrf
+from lifecycle.runtime.mailbox import KeepAsFiles, Message, list_messages, read_message
 from lifecycle.web.access import public
 
 # The page may hold the one frame; the frame may hold nothing but its own look, and runs nothing.
@@ -32,6 +37,25 @@ _LETTER_POLICY = (
 def _refuse_strangers() -> None:
     if not ip_address(request.remote_addr or "0.0.0.0").is_loopback:  # noqa: S104 - an address that is nobody's
         raise NotFound("The mailbox is open to this machine only.")
+
+
+@mailbox.post("/channels/<string:key>")
+@csrf.exempt  # type: ignore[untyped-decorator]
+@public
+def keep_channel_message(key: str) -> ResponseReturnValue:
+    """Keep what the demo tells a team's channel beside the mail, as any receiver of webhooks might."""
+    try:
+        message = json.loads(request.get_data(cache=False))["data"]["message"]
+        letter = EmailMessage()
+        letter["From"], letter["Subject"] = "Lifecycle", one_line(str(message["subject"]))
+        letter.set_content(f"{message['text']}\n")
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return Response(status=400)
+    envelope = Envelope()
+    envelope.rcpt_tos = [f"#{one_line(key)}"]
+    envelope.original_content = letter.as_bytes()
+    KeepAsFiles(_folder()).keep(envelope)
+    return Response(status=204)
 
 
 @mailbox.get("")

@@ -1,4 +1,4 @@
-"""Outgoing mail about cards: the list, one message, and what is done about it before and after it leaves."""
+"""Messages about cards: the list, one message, and what is done about it before and after it leaves."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lifecycle.core.errors import Conflict, Invalid
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.messages import hold
 from lifecycle.governance.playbooks.library import current
-from lifecycle.insight.messages import LISTS, PAGE, list_messages, read_message
+from lifecycle.insight.messages import LISTS, PAGE, WAYS, list_messages, read_message
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import can, require
@@ -27,7 +27,7 @@ _LAST_PAGE = 100_000
 
 @messages.get("/messages")
 def list_mail() -> ResponseReturnValue:
-    """List mail about cards, the newest first, narrowed by state, card and playbook."""
+    """List messages about cards, the newest first, narrowed by state, way, card and playbook."""
     actor = current_actor()
     require(actor, "boards.read")
     chosen = request.args.get("state", "")
@@ -37,12 +37,18 @@ def list_mail() -> ResponseReturnValue:
     number = request.args.get("page", "1")
     page = min(int(number), _LAST_PAGE) if number.isdecimal() and 0 < len(number) < 9 else 1
     page = max(page, 1)
-    lines, has_more = list_messages(chosen, reader_zone(), card_id=card_id, playbook=playbook, page=page)
+    way = request.args.get("by", "")
+    way = way if way in WAYS else ""
+    lines, has_more = list_messages(
+        chosen, reader_zone(), card_id=card_id, playbook=playbook, way=way, page=page
+    )
     return render_template(
         "messages/list.html",
         lines=lines,
         lists=LISTS,
         chosen=chosen,
+        ways=WAYS,
+        way=way,
         card=get_subject(card_id) if card_id else None,
         card_id=card_id,
         playbook=playbook,
@@ -51,6 +57,7 @@ def list_mail() -> ResponseReturnValue:
         first=(page - 1) * PAGE + 1,
         has_more=has_more,
         can_see_automation=can(actor, "automation.read"),
+        can_manage_channels=can(actor, "channels.manage"),
     )
 
 

@@ -16,9 +16,11 @@ from lifecycle.governance.playbooks.doctor import care_of, examine
 from lifecycle.governance.playbooks.library import current, get_current_revision, list_current_revisions
 from lifecycle.governance.playbooks.migration import BATCH, Migrated, list_migrations, migrate_cards
 from lifecycle.governance.playbooks.reference import reference_of
+from lifecycle.governance.playbooks.setup import channel_findings, channels_of
 from lifecycle.governance.requests.legal import read_legal
 from lifecycle.records.legal.texts import find_legal_text
 from lifecycle.records.people.permissions import can, require
+from lifecycle.records.team_channels.queries import channel_labels
 from lifecycle.web.access import current_actor
 from lifecycle.web.htmx import go_to
 
@@ -51,6 +53,7 @@ def show_playbook(key: str) -> ResponseReturnValue:
         migrations=list_migrations(key, most_gates=most_gates),
         can_migrate=can(current_actor(), "playbooks.publish"),
         today=today_of(revision.playbook, now()),
+        channels=channel_labels(channels_of(revision.playbook)),
     )
 
 
@@ -108,5 +111,5 @@ def show_doctor(key: str) -> ResponseReturnValue:
         revision=revision,
         playbook=playbook,
         cares=cares,
-        findings=examine(playbook, now().date()),
+        findings=(*examine(playbook, now().date()), *channel_findings(playbook)),
     )

@@ -24,6 +24,7 @@ from lifecycle.core.clock import now, pretending
 from lifecycle.core.db import db, transaction
 from lifecycle.core.errors import Conflict
 from lifecycle.core.locks import AdvisoryLock
+from lifecycle.exchange.demo.channels import open_channels, try_channels
 from lifecycle.exchange.demo.histories import handed_over, plan_parts, tell_part, unread_is_old
 from lifecycle.exchange.demo.places import (
     POSITIONS,
@@ -111,6 +112,7 @@ def _seed(password: str) -> Seeding:
             raise Conflict("People work in this installation already; the demo is only for an empty one.")
         with transaction(), pretending(now() - _YEAR):
             hire(password)
+            open_channels()
             record_event(_STARTED, chain="system", actor=SYSTEM, channel="command")
     db.session.rollback()
     at = now().replace(microsecond=0)
@@ -127,6 +129,7 @@ def _seed(password: str) -> Seeding:
     with transaction():
         unread_is_old(at)
         refresh_summaries(_open_card_ids())
+        try_channels()
         record_event(
             _COMPLETED,
             chain="system",

@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import core_schema
 
+from lifecycle.governance.language.channels import as_channel_key
 from lifecycle.governance.language.model import (
     AnswerKind,
     ContactRight,
@@ -84,6 +85,7 @@ def _as_pairs(value: Any, handler: SerializerFunctionWrapHandler) -> Any:
 
 
 Key = Annotated[str, AfterValidator(_as_key)]
+ChannelKey = Annotated[str, AfterValidator(as_channel_key)]
 PlaybookKey = Annotated[str, AfterValidator(_as_playbook_key)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)]
@@ -350,10 +352,11 @@ class NextActionDocument(Written):
 
 
 class NotifyDocument(Written):
-    """Who is told on entering; a bare word is a department."""
+    """Who is told on entering; a bare word is a department. `channels` are those of teams, by their keys."""
 
     short = "departments"
     departments: Several[Key] = []
+    channels: Several[ChannelKey] = []
     owner: bool = False
     client: bool = False
     message: Key | None = None

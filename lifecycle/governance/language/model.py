@@ -254,12 +254,16 @@ class SuggestionDef:
 
 @dataclass(frozen=True)
 class NotifyDef:
-    """Who is told when a card enters a stage: departments, the card's owner, the client's contact."""
+    """Who is told when a card enters a stage: departments, the card's owner, the client's contact.
+
+    `channels` are keys of teams' channels; which of them there are is for the installation to say.
+    """
 
     departments: tuple[str, ...] = ()
     owner: bool = False
     client: bool = False
     message: str | None = None
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from lifecycle.core.text import one_line
 from lifecycle.governance.cards.edit import record_card_event
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.records.accounts.models import Contact
-from lifecycle.records.outbox.compose import send_message
+from lifecycle.records.outbox.compose import send_message, send_to_channel
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.outbox.quiet import reckon_anew
 from lifecycle.records.people.actor import Actor
@@ -151,7 +151,28 @@ def send_again(message_id: uuid.UUID, actor: Actor) -> OutboxMessage:
         raise Conflict("It has not left yet. Nothing was changed.")
     _require_no_other(message)
     _require_worth_sending(message)
-    made = send_message(
+    made = _once_more(message)
+    made.resent_from = message.id
+    made.added_line, made.added_by = message.added_line, message.added_by
+    _record(message, "card.message.resent", actor, {"resent_as": made.id})
+    return made
+
+
+def _once_more(message: OutboxMessage) -> OutboxMessage:
+    cause = f"resend/{new_id()}"
+    if message.team_key is not None:
+        made = send_to_channel(
+            message.team_key,
+            message.kind,
+            subject=message.subject,
+            text=message.text_body,
+            about=message.about or {},
+            card_id=message.card_id,
+            cause=cause,
+        )
+        assert made is not None, "nobody sends again in a past that is only told"
+        return made
+    return send_message(
         message.kind,
         to_address=message.to_address,
         to_name=message.to_name,
@@ -165,12 +186,8 @@ def send_again(message_id: uuid.UUID, actor: Actor) -> OutboxMessage:
         thread=message.thread,
         reply_to=message.reply_to,
         sms=message.sms_text,
-        cause=f"resend/{new_id()}",
+        cause=cause,
     )
-    made.resent_from = message.id
-    made.added_line, made.added_by = message.added_line, message.added_by
-    _record(message, "card.message.resent", actor, {"resent_as": made.id})
-    return made
 
 
 def _held_for(message_id: uuid.UUID, actor: Actor) -> OutboxMessage:
@@ -227,10 +244,12 @@ def _require_worth_sending(message: OutboxMessage) -> None:
 
 def _record(message: OutboxMessage, kind: str, actor: Actor, more: dict[str, Any] | None = None) -> None:
     assert message.card_id is not None
+    is_team = message.team_key is not None
+    whom = {"channel" if is_team else "email": message.to_address}
     data = {
         "message": message.id,
         "name": message.subject,
-        "to": {"name": message.to_name or message.to_address, "email": message.to_address},
+        "to": {"name": message.to_name or message.to_address, **whom},
         **(more or {}),
     }
     record_card_event(get_subject(message.card_id), kind, actor, CHANNEL, data)

@@ -127,6 +127,7 @@ def _notification(playbook: PlaybookDef, stage: StageDef) -> str | None:
     told = [playbook.departments[key].name for notify in stage.notify for key in notify.departments]
     told += ["the owner"] if any(notify.owner for notify in stage.notify) else []
     told += ["the client"] if any(notify.client for notify in stage.notify) else []
+    told += [f"#{key}" for notify in stage.notify for key in notify.channels]
     words = ", ".join(dict.fromkeys(told))
     return words[:1].upper() + words[1:] or None
 

@@ -125,7 +125,11 @@ def _of_stage(pipeline: PipelineDef, stage: StageDef) -> list[RuleDef]:
 
 def _as_action(notify: NotifyDef) -> NotifyParams:
     return NotifyParams(
-        departments=notify.departments, owner=notify.owner, client=notify.client, message=notify.message
+        departments=notify.departments,
+        owner=notify.owner,
+        client=notify.client,
+        message=notify.message,
+        channels=notify.channels,
     )
 
 

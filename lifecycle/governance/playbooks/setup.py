@@ -1,4 +1,4 @@
-"""Whether the installation can do what its playbooks ask: the people they name, the files it keeps."""
+"""Whether the installation can do what its playbooks ask: the people, channels and files there are."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from lifecycle.governance.gates.checks.registry import check_types
 from lifecycle.governance.language.model import PlaybookDef
 from lifecycle.governance.playbooks.doctor import Finding
 from lifecycle.governance.playbooks.library import list_current_revisions
+from lifecycle.governance.rules.actions import NotifyParams
 from lifecycle.records.files.bucket import current_bucket
 from lifecycle.records.files.pieces import StorageAway
 from lifecycle.records.files.store import count_in_bucket
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.models import User
 from lifecycle.records.people.permissions import holds_role
+from lifecycle.records.team_channels.queries import list_channels
 
 SetupCheck = Callable[[], Iterable[Finding]]
 
@@ -81,7 +83,46 @@ def reachable_files() -> Iterator[Finding]:
         yield Finding("gap", "files", sentence, "Look at the S3_ settings, the key's rights and the service.")
 
 
-SETUP_CHECKS: Final[list[SetupCheck]] = [named_people, held_roles, staffed_departments, reachable_files]
+def named_channels() -> Iterator[Finding]:
+    """Name every channel that a playbook tells and that is not set up, or switched off."""
+    for revision in list_current_revisions():
+        yield from channel_findings(revision.playbook)
+
+
+def channel_findings(playbook: PlaybookDef) -> Iterator[Finding]:
+    """Name the channels of one playbook to which nothing can be sent."""
+    wanted = channels_of(playbook)
+    known = {channel.key: channel for channel in list_channels()} if wanted else {}
+    for key in wanted:
+        channel = known.get(key)
+        if channel is None:
+            sentence, remedy = f"There is no channel #{key}; it is told nothing.", "Set it up under Channels."
+        elif not channel.is_on:
+            sentence, remedy = f"#{key} is switched off; it is told nothing.", "Switch it on under Channels."
+        else:
+            continue
+        yield Finding("warning", playbook.key, sentence, remedy)
+
+
+def channels_of(playbook: PlaybookDef) -> list[str]:
+    """Return the keys of the channels that a playbook tells, each once."""
+    told = [
+        key
+        for rule in playbook.rules
+        for action in rule.actions
+        if isinstance(action.params, NotifyParams)
+        for key in action.params.channels
+    ]
+    return sorted(set(told))
+
+
+SETUP_CHECKS: Final[list[SetupCheck]] = [
+    named_people,
+    held_roles,
+    staffed_departments,
+    named_channels,
+    reachable_files,
+]
 """Every check of the installation: a function that asks the database and returns what it finds."""
 
 

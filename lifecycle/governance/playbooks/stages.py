@@ -240,23 +240,24 @@ class _Stage:
 
     def _notify(self) -> tuple[NotifyDef, ...]:
         written, path = self._said("notify")
-        found: dict[tuple[bool, bool, str | None], list[str]] = {}
+        found: dict[tuple[bool, bool, str | None], tuple[list[str], list[str]]] = {}
         for position, each in enumerate(written or ()):
             self._check_notify(each, (*path, position))
-            together = found.setdefault((each.owner, each.client, each.message), [])
-            together += [key for key in each.departments if key not in together]
+            departments, channels = found.setdefault((each.owner, each.client, each.message), ([], []))
+            departments += [key for key in each.departments if key not in departments]
+            channels += [key for key in each.channels if key not in channels]
         return tuple(
-            NotifyDef(tuple(departments), owner, client, message)
-            for (owner, client, message), departments in found.items()
+            NotifyDef(tuple(departments), owner, client, message, tuple(channels))
+            for (owner, client, message), (departments, channels) in found.items()
         )
 
     def _check_notify(self, written: NotifyDocument, path: Path) -> None:
         for number, department in enumerate(written.departments):
             self.names.expect("department", department, (*path, "departments", number))
         self.names.expect("message", written.message, (*path, "message"))
-        if not (written.departments or written.owner or written.client):
+        if not (written.departments or written.owner or written.client or written.channels):
             self.names.findings.note(
-                path, "this tells nobody", "name departments, 'owner: yes' or 'client: yes'"
+                path, "this tells nobody", "name departments, channels, 'owner: yes' or 'client: yes'"
             )
         if written.client and written.message is None:
             self.names.findings.note(path, "a client is told by a message", "add 'message: name'")

@@ -7,11 +7,12 @@ Here stands what an author writes and what must exist for it; how it is done sta
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from lifecycle.governance.gates.checks.base import Reference
+from lifecycle.governance.language.channels import as_channel_key
 from lifecycle.governance.language.model import ContactRight
 
 
@@ -43,7 +44,7 @@ def _listed(value: Any) -> Any:
 
 
 class NotifyParams(ActionParams):
-    """Tell people: departments, the owner, their manager, or the client."""
+    """Tell people: departments, the owner, their manager, the client, or a team in its channel."""
 
     keyword = "notify"
     short = "departments"
@@ -55,14 +56,15 @@ class NotifyParams(ActionParams):
     to: ContactRight | None = None
     message: str | None = None
     says: str = Field(default="", max_length=300)
+    channels: tuple[Annotated[str, AfterValidator(as_channel_key)], ...] = ()
 
-    _listed = field_validator("departments", mode="before")(_listed)
+    _listed = field_validator("departments", "channels", mode="before")(_listed)
 
     @model_validator(mode="after")
     def _tells_somebody(self) -> NotifyParams:
-        if not (self.departments or self.owner or self.manager or self.client):
+        if not (self.departments or self.owner or self.manager or self.client or self.channels):
             raise ValueError(
-                "this tells nobody; name departments, 'owner: yes', 'manager: yes' or 'client: yes'"
+                "this tells nobody; name departments, channels, 'owner: yes', 'manager: yes' or 'client: yes'"
             )
         if self.client and self.message is None:
             raise ValueError("a client is told by a message; add 'message: name'")

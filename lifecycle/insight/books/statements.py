@@ -259,7 +259,10 @@ _STUCK: Final = (
         "outbox_messages",
         """
         select 'message ' || id || ' is ' || state as what from outbox_messages
-        where (state in ('due', 'held') and held_by is null and next_attempt_at < :now - :grace)
+        where (state in ('due', 'held') and held_by is null and next_attempt_at < :now - :grace
+               and not exists (
+                   select from team_channels channel where channel.key = team_key
+                   and channel.last_failure_at > coalesce(channel.last_success_at, '-infinity')))
            or (state in ('claimed', 'handing_over')
                and (claimed_at is null or claimed_at < :now - :grace))
         """,

@@ -18,6 +18,7 @@ from lifecycle.governance.playbooks.rules import ENTERED
 from lifecycle.governance.rules.actions import NotifyParams
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import can, holds_role
+from lifecycle.records.team_channels.queries import channel_labels
 
 
 @dataclass(frozen=True)
@@ -173,29 +174,32 @@ def _view(subject: Subject, way: Way, report: GateReport, actor: Actor, **typed:
 def who_is_told(subject: Subject, way: Way) -> list[str]:
     """Return who will be told what when the card enters, in words (E27); conditions are left to the rules."""
     playbook = subject.playbook
-    found: list[str] = []
+    told: list[tuple[NotifyParams, bool]] = []
     for rule in playbook.rules_on(ENTERED):
         trigger = rule.trigger
         here = not trigger.pipelines or subject.pipeline.key in trigger.pipelines
         if not here or (trigger.stages and way.to_stage.key not in trigger.stages):
             continue
-        found.extend(
-            _told(subject, action.params, is_certain=not (rule.when or action.when))
+        told += [
+            (action.params, not (rule.when or action.when))
             for action in rule.actions
             if isinstance(action.params, NotifyParams)
-        )
+        ]
+    labels = channel_labels(key for params, _ in told for key in params.channels)
+    found = [_told(subject, params, labels, is_certain=is_certain) for params, is_certain in told]
     gate = way.to_stage.client_gate
     if gate is not None:
         found.append(f"the client, by “{playbook.client_requests[gate.asks].name}”")
     return found
 
 
-def _told(subject: Subject, params: NotifyParams, *, is_certain: bool) -> str:
+def _told(subject: Subject, params: NotifyParams, labels: Mapping[str, str], *, is_certain: bool) -> str:
     playbook = subject.playbook
     who = [playbook.name_of(key) for key in params.departments]
     who += ["the owner"] if params.owner else []
     who += ["the department's manager"] if params.manager else []
     who += ["the client"] if params.client else []
+    who += [labels[key] for key in params.channels]
     words = ", ".join(who)
     if params.message is not None:
         words += (

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parseaddr
+from typing import Any
 
 import sqlalchemy as sa
 from flask import current_app
@@ -20,6 +22,7 @@ from lifecycle.records.accounts.models import Contact
 from lifecycle.records.accounts.preferences import quiet_until
 from lifecycle.records.outbox.channels import choose_route
 from lifecycle.records.outbox.models import OutboxMessage
+from lifecycle.records.team_channels.queries import find_channel
 
 _QUEUED = "lifecycle.outbox_is_queued"
 
@@ -65,10 +68,9 @@ def send_message(
     Raises:
         Invalid: the address could not stand in a header.
     """
-    if cause is not None:
-        made = db.session.scalar(sa.select(OutboxMessage).where(OutboxMessage.cause == cause))
-        if made is not None:
-            return made
+    made = _made_for(cause)
+    if made is not None:
+        return made
     message_id = new_id()
     contact = db.session.get(Contact, contact_id) if contact_id is not None else None
     route = choose_route(contact, sms)
@@ -102,6 +104,71 @@ def send_message(
         cause=cause,
         created_at=now(),
     )
+    _put(message, leaves_at)
+    return message
+
+
+def send_to_channel(
+    key: str,
+    kind: str,
+    *,
+    subject: str,
+    text: str,
+    about: Mapping[str, Any],
+    card_id: uuid.UUID | None = None,
+    visit_id: int | None = None,
+    cause: str | None = None,
+    send_after: datetime | None = None,
+) -> OutboxMessage | None:
+    """Owe a channel of a team a message, as `send_message` owes one to a person.
+
+    A channel that is not set up is owed it all the same: it may be when the message leaves, and if it is not
+    the message says so. Of a past that is only told nothing is kept then, and None returned.
+
+    Args:
+        key: the channel, as playbooks name it.
+        about: what it is about, for programs; its `link` is where people read more.
+    """
+    made = _made_for(cause)
+    if made is not None:
+        return made
+    channel = find_channel(key)
+    if channel is None and is_pretending():
+        return None
+    message_id = new_id()
+    leaves_at = send_after or now()
+    message = OutboxMessage(
+        id=message_id,
+        kind=kind,
+        to_address=f"#{key}",
+        to_name=channel.label if channel is not None else f"#{key}",
+        subject=_one_line(subject),
+        text_body=many_lines(text),
+        message_id=f"<{message_id}@{_own_domain()}>",
+        state="held" if send_after else "due",
+        # Once, and only where the channel can tell that it has it already (`deliver.py`).
+        resend_if_unsure=True,
+        next_attempt_at=leaves_at,
+        channel="team",
+        team_key=key,
+        provider=channel.kind if channel is not None else None,
+        about=dict(about),
+        card_id=card_id,
+        visit_id=visit_id,
+        cause=cause,
+        created_at=now(),
+    )
+    _put(message, leaves_at)
+    return message
+
+
+def _made_for(cause: str | None) -> OutboxMessage | None:
+    if cause is None:
+        return None
+    return db.session.scalar(sa.select(OutboxMessage).where(OutboxMessage.cause == cause))
+
+
+def _put(message: OutboxMessage, leaves_at: datetime) -> None:
     db.session.add(message)
     if is_pretending():
         # It belongs to the past that is being told, and left then.
@@ -111,7 +178,6 @@ def send_message(
         # One job drains all that is due; many messages in one transaction need no more.
         enqueue_after_commit(URGENT, "jobs.outbox.deliver_due")
         db.session.info[_QUEUED] = True
-    return message
 
 
 def cancel_message(message_id: uuid.UUID) -> bool:

@@ -5,7 +5,8 @@ tells how far it got: before `handing_over` it is tried again, after it nobody k
 Every step compares state and attempt, so that of two processes holding one message only one goes on.
 
 An SMS goes the same way: claim -> connect -> commit `handing_over` -> the request -> `sent`. What cannot go
-as one, or is refused as one for good, goes by mail.
+as one, or is refused as one for good, goes by mail. So does a message to a channel of a team, but that there
+is no other way for it.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 import sqlalchemy as sa
+from flask import Flask, current_app
 from flask_mail import BadHeaderError
 from markupsafe import escape
 
@@ -30,11 +34,20 @@ from lifecycle.records.accounts.models import Contact
 from lifecycle.records.accounts.preferences import quiet_until
 from lifecycle.records.mailer import AddressRefused, Connection, Message, Refused, Unreachable, Unsure, mail
 from lifecycle.records.outbox.channels import as_text, go_by_mail, settle_route
-from lifecycle.records.outbox.models import CHANNELS, OutboxMessage
+from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.outbox.refusals import forget_refused_address, note_refused_address, note_stop
 from lifecycle.records.outbox.sealed import fill_in
-from lifecycle.records.sms.posting import TextRefused
+from lifecycle.records.outbox.teams import (
+    NotSet,
+    as_parcel,
+    is_awake,
+    knows_doubles,
+    note_failure,
+    note_success,
+)
+from lifecycle.records.sms.answers import TextRefused
 from lifecycle.records.sms.providers import Text, find_provider
+from lifecycle.records.team_channels.kinds import ChannelRefused, Parcel
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +69,12 @@ LONGEST_HOLD = timedelta(seconds=60)
 ADDED_LINE_PLACE = "<!-- added line -->"
 # As long as a failed attempt waits at first, so that a clock set back is allowed for alike.
 _RECEIPT_COMES_WITHIN = DELAYS[0]
+# How many channels of teams are spoken to at once; mail and SMS have their places beside them.
+MOST_TEAMS_AT_ONCE = 4
+_PEOPLE = ("email", "sms")
+_TEAM_CHANNEL = "team"
+_TEAM = "team:"
+_LOOK_EVERY = 0.5
 _LEFT_UNSURE = "The connection was lost after the message was handed over."
 
 
@@ -65,7 +84,8 @@ class _Claimed:
 
     id: uuid.UUID
     attempt: int
-    message: Message | Text
+    message: Message | Text | Parcel
+    team_key: str | None = None
 
 
 class _NotOurs(Exception):
@@ -77,45 +97,108 @@ def deliver_due(
 ) -> tuple[int, bool]:
     """Send what is due until nothing is, the time is over, nobody can be reached, or it should stop.
 
-    Mail goes first; an unreachable mail server or provider of SMS does not keep the other from what is its.
+    Mail, SMS and each channel of a team have a lane of their own, all at once and first come, first served in
+    each: whoever is away or slow, or has a long queue, keeps only its own lane waiting.
 
     Any number of processes may do this at once. Must not be called inside a transaction.
 
     Returns:
         how many were sent, and whether more may be due right now.
     """
-    ends_at = time.monotonic() + for_seconds
+    # Each thread has a context of its own, and with it a session.
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    turn = _Turn(time.monotonic() + for_seconds, should_stop)
+    sent, is_more_due, closed = 0, False, set[str]()
+    with living() as deliverer, ThreadPoolExecutor(len(_PEOPLE) + MOST_TEAMS_AT_ONCE, "lane") as pool:
+        running: dict[Future[_Drained], str] = {}
+        while True:
+            for lane in _lanes_to_begin(closed, set(running.values())):
+                if turn.is_over():
+                    is_more_due = True
+                    break
+                running[pool.submit(_drain, app, deliverer, lane, turn)] = lane
+            if not running:
+                return sent, is_more_due
+            done, _ = wait(running, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
+            for each in done:
+                lane, drained = running.pop(each), each.result()
+                sent += drained.sent
+                is_more_due |= drained.ended == "over"
+                if drained.ended != "empty":
+                    # What is due there is in somebody else's hand, or has to wait.
+                    closed.add(lane)
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """How long lanes are drained."""
+
+    ends_at: float
+    should_stop: Callable[[], bool]
+
+    def is_over(self) -> bool:
+        return self.should_stop() or time.monotonic() > self.ends_at
+
+
+@dataclass(frozen=True)
+class _Drained:
+    """How many of a lane were sent, and why no more.
+
+    Nothing is due any more or was at all, nobody was there, or the turn was over.
+    """
+
+    sent: int
+    ended: Literal["empty", "idle", "away", "over"]
+
+
+def _lanes_to_begin(closed: set[str], running: set[str]) -> list[str]:
+    """Return the lanes in which something is due, but for these: mail and SMS first, then teams."""
+    lane = sa.func.coalesce(_TEAM + OutboxMessage.team_key, OutboxMessage.channel)
+    with transaction():
+        rows = db.session.scalars(
+            sa.select(lane)
+            .where(*_waits_for_us(), is_awake())
+            .group_by(lane)
+            .order_by(sa.func.min(OutboxMessage.next_attempt_at))
+        ).all()
+    due = [each for each in map(str, rows) if each not in closed and each not in running]
+    places = MOST_TEAMS_AT_ONCE - sum(each not in _PEOPLE for each in running)
+    teams = [each for each in due if each not in _PEOPLE]
+    return [*(each for each in due if each in _PEOPLE), *teams[:places]]
+
+
+def _drain(app: Flask, deliverer: int, lane: str, turn: _Turn) -> _Drained:
+    """Send what is due in a lane, one after the other, in a thread and with a session of its own."""
     sent = 0
-    with living() as deliverer, ExitStack() as connections:
+    ended: Literal["empty", "idle"] = "idle"
+    with app.app_context(), ExitStack() as connections:
         connection: Connection | None = None
-        channels = list(CHANNELS)
-        while channels and not should_stop():
-            if time.monotonic() > ends_at:
-                return sent, True
-            claimed = _claim(deliverer, channels)
+        while not turn.is_over():
+            claimed = _claim(deliverer, lane)
             if claimed is None:
-                return sent, False
-            is_sms = isinstance(claimed.message, Text)
+                return _Drained(sent, ended)
+            ended = "empty"
             try:
-                if not is_sms:
+                if lane == "email":
                     connection = connection or connections.enter_context(mail.connect())
                 _hand_over(claimed, connection)
             except Unreachable as error:
-                _give_back(claimed, str(error))
-                log.warning("%s cannot be sent now: %s", "SMS" if is_sms else "mail", error)
-                channels.remove("sms" if is_sms else "email")
+                _give_back(claimed, str(error), error)
+                log.warning("%s cannot be sent now: %s", lane, error)
+                return _Drained(sent, "away")
             except (_NotOurs, Unsure, Refused, BadHeaderError, ValueError) as error:
                 _settle(claimed, error)
-                if not is_sms:
-                    # Where a conversation broke off, the next message begins a new one.
-                    connections.close()
-                    connection = None
-                elif isinstance(error, Unsure):
-                    # Each waits for long; the next ones get their turn when the provider may be quicker.
-                    channels.remove("sms")
+                # Where a conversation broke off, the next message begins a new one.
+                connections.close()
+                connection = None
+                if lane != "email" and isinstance(error, Unsure):
+                    # Each waits for long; the next ones get their turn when the other side may be quicker.
+                    return _Drained(sent, "away")
+                if isinstance(error, ChannelRefused) and not error.is_final:
+                    return _Drained(sent, "away")
             else:
                 sent += 1
-    return sent, bool(channels)
+    return _Drained(sent, "over")
 
 
 def count_due() -> int:
@@ -188,30 +271,47 @@ def _waits_for_us() -> tuple[sa.ColumnElement[bool], ...]:
     )
 
 
-def _claim(deliverer: int, channels: Sequence[str] = CHANNELS) -> _Claimed | None:
+def _claim(deliverer: int, lane: str = "email") -> _Claimed | None:
     while True:
         with transaction():
-            row = next(filter(None, map(_next_due, channels)), None)
+            row = _next_due(lane)
             if row is None:
                 return None
             contact = (
                 db.session.get(Contact, row.contact_id, populate_existing=True) if row.contact_id else None
             )
             settle_route(row, contact)
-            if row.channel not in channels or _waits_out_quiet_hours(row, contact):
+            if row.channel not in (lane, _TEAM_CHANNEL) or _waits_out_quiet_hours(row, contact):
+                continue
+            try:
+                message = _as_given(row)
+            except NotSet as reason:
+                fail(row, str(reason))
                 continue
             row.state = "claimed"
             row.claimed_at = now()
             row.claimed_by = deliverer
             row.attempts += 1
-        return _Claimed(row.id, row.attempts, as_text(row) if row.channel == "sms" else _as_mail(row))
+        return _Claimed(row.id, row.attempts, message, row.team_key)
 
 
-def _next_due(channel: str) -> OutboxMessage | None:
+def _as_given(row: OutboxMessage) -> Message | Text | Parcel:
+    if row.channel == _TEAM_CHANNEL:
+        return as_parcel(row, with_added_line(row)[0])
+    return as_text(row) if row.channel == "sms" else _as_mail(row)
+
+
+def _next_due(lane: str) -> OutboxMessage | None:
+    is_team = lane.startswith(_TEAM)
+    in_lane = (
+        (OutboxMessage.team_key == lane.removeprefix(_TEAM), is_awake())
+        if is_team
+        else (OutboxMessage.channel == lane,)
+    )
     return db.session.scalar(
         sa.select(OutboxMessage)
-        .where(*_waits_for_us(), OutboxMessage.channel == channel)
-        .order_by(OutboxMessage.next_attempt_at)
+        .where(*_waits_for_us(), *in_lane)
+        .order_by(OutboxMessage.next_attempt_at, OutboxMessage.id)
         .limit(1)
         .with_for_update(skip_locked=True)
         .execution_options(populate_existing=True)
@@ -243,6 +343,8 @@ def _hand_over(claimed: _Claimed, connection: Connection | None) -> None:
         )
         if isinstance(claimed.message, Message):
             forget_refused_address(claimed.id)
+        elif claimed.team_key is not None:
+            note_success(claimed.team_key)
 
 
 def _give(claimed: _Claimed, connection: Connection | None) -> dict[str, str | None]:
@@ -251,6 +353,9 @@ def _give(claimed: _Claimed, connection: Connection | None) -> dict[str, str | N
     def before() -> None:
         _begin_handing_over(claimed)
 
+    if isinstance(claimed.message, Parcel):
+        claimed.message.hand_over(before)
+        return {}
     if isinstance(claimed.message, Text):
         provider = find_provider()
         if provider is None:
@@ -273,9 +378,9 @@ def _settle(claimed: _Claimed, error: Exception) -> None:
     if isinstance(error, _NotOurs):
         log.warning("message %s was taken over by somebody else", claimed.id)
     elif isinstance(error, Unsure):
-        _settle_unsure(claimed, str(error))
+        _settle_unsure(claimed, error)
     elif isinstance(error, Refused):
-        _give_back(claimed, str(error), is_final=error.is_final)
+        _give_back(claimed, str(error), error, is_final=error.is_final)
         _learn(claimed, error)
     else:
         _give_back(claimed, f"It cannot be put into a valid message: {error!r}", is_final=True)
@@ -291,18 +396,24 @@ def _learn(claimed: _Claimed, refusal: Refused) -> None:
             note_stop(claimed.id)
 
 
-def _give_back(claimed: _Claimed, why: str, *, is_final: bool = False) -> None:
+def _give_back(
+    claimed: _Claimed, why: str, error: Exception | None = None, *, is_final: bool = False
+) -> None:
     with transaction():
         row = _ours(claimed)
         if row is not None:
             _become_due_again(row, why, is_final=is_final)
+        if claimed.team_key is not None and error is not None:
+            note_failure(claimed.team_key, why, error)
 
 
-def _settle_unsure(claimed: _Claimed, why: str) -> None:
+def _settle_unsure(claimed: _Claimed, error: Unsure) -> None:
     with transaction():
         row = _ours(claimed)
         if row is not None:
-            _become_unsure(row, f"{_LEFT_UNSURE} {why}")
+            _become_unsure(row, f"{_LEFT_UNSURE} {error}")
+        if claimed.team_key is not None:
+            note_failure(claimed.team_key, f"{_LEFT_UNSURE} {error}", error)
 
 
 def _become_due_again(row: OutboxMessage, why: str, *, is_final: bool = False, at_once: bool = False) -> None:
@@ -329,11 +440,11 @@ def fail(row: OutboxMessage, why: str) -> None:
 
 def _become_unsure(row: OutboxMessage, why: str) -> None:
     row.last_error = why
-    if row.resend_if_unsure:
+    if row.resend_if_unsure and (row.channel != _TEAM_CHANNEL or knows_doubles(row)):
         # Once: the permission is used up. A receipt may yet tell that an SMS was taken (`receipts.py`).
         row.resend_if_unsure = False
         row.state = "due"
-        row.next_attempt_at = now() + (_RECEIPT_COMES_WITHIN if row.channel == "sms" else timedelta())
+        row.next_attempt_at = now() + (timedelta() if row.channel == "email" else _RECEIPT_COMES_WITHIN)
     else:
         row.state = "unconfirmed"
         log.error("message %s (%s) is unconfirmed: %s", row.id, row.kind, why)

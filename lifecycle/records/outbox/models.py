@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -12,12 +13,12 @@ from lifecycle.core.clock import now
 from lifecycle.core.db import Model
 from lifecycle.core.ids import new_id
 
-CHANNELS = ("email", "sms")
+CHANNELS = ("email", "sms", "team")
 STATES = ("held", "due", "claimed", "handing_over", "sent", "failed", "cancelled", "unconfirmed")
 
 
 class OutboxMessage(Model):
-    """One message to one person, by mail or as an SMS.
+    """One message to one person, by mail or as an SMS, or to one channel of a team.
 
     `cause` names what owes it, so that one cause never makes two. Messages of one journey carry the same
     `thread`, and mail programs show them together. While `held_by` is set somebody holds it back.
@@ -42,13 +43,20 @@ class OutboxMessage(Model):
             postgresql_where=text("state in ('failed','unconfirmed')"),
         ),
         Index("ix_outbox_messages_resent", "resent_from", postgresql_where=text("resent_from is not null")),
-        CheckConstraint("channel in ('email','sms')", name="channel"),
+        CheckConstraint("channel in ('email','sms','team')", name="channel"),
         Index(
             "ix_outbox_messages_provider",
             "provider",
             "provider_id",
             postgresql_where=text("provider_id is not null"),
         ),
+        Index(
+            "ix_outbox_messages_team",
+            "team_key",
+            "created_at",
+            postgresql_where=text("team_key is not null"),
+        ),
+        CheckConstraint("(channel = 'team') = (team_key is not null)", name="team_key"),
         CheckConstraint("state in (" + ",".join(f"'{state}'" for state in STATES) + ")", name="state"),
     )
 
@@ -93,7 +101,10 @@ class OutboxMessage(Model):
     at_once: Mapped[bool] = mapped_column(default=False, server_default="false")
     # The end of the quiet hours that it waits out.
     quiet_until: Mapped[datetime | None]
-    # Who took the SMS, and under which number of theirs; what receipts speak of.
+    # The channel of a team that it is for, whether or not there is one; what it is about, for programs.
+    team_key: Mapped[str | None]
+    about: Mapped[dict[str, Any] | None]
+    # The kind of that channel, or who took the SMS, and under which number of theirs; what receipts speak of.
     provider: Mapped[str | None]
     provider_id: Mapped[str | None]
     delivered_at: Mapped[datetime | None]

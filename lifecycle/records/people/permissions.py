@@ -35,6 +35,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "playbooks.read": _EVERYBODY,
     "playbooks.publish": _ADMINS,
     "users.manage": _ADMINS,
+    "channels.manage": _ADMINS,
 }
 
 _WHO = {

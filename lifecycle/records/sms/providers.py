@@ -22,7 +22,8 @@ from flask import current_app
 from lifecycle.config import SmsAccount
 from lifecycle.core.clock import now
 from lifecycle.core.text import many_lines
-from lifecycle.records.sms.posting import Answer, post, refusal
+from lifecycle.records.posting import Answer
+from lifecycle.records.sms.answers import ask, refusal
 
 Outcome = Literal["sent", "delivered", "failed"]
 
@@ -73,7 +74,7 @@ class Provider(Protocol):
 
         Raises:
             TextRefused: they will not have it.
-            Unreachable, Unsure: as `posting.post`.
+            Unreachable, Unsure: as `answers.ask`.
         """
 
 
@@ -105,7 +106,7 @@ class Twilio:
             "Content-Type": "application/x-www-form-urlencoded",
             "Accept": "application/json",
         }
-        answer = post(url, urlencode(fields).encode(), headers, before_sending=before_sending)
+        answer = ask(url, urlencode(fields).encode(), headers, before_sending)
         if answer.status >= 300:
             code, words = str(answer.body.get("code") or ""), str(answer.body.get("message") or "")
             raise refusal(answer.status, f"{code} {words}", is_stop=code == self._STOPPED)
@@ -178,7 +179,7 @@ class Vonage:
             "Accept": "application/json",
         }
         url = f"{account.api_url or self.API}/v1/messages"
-        answer = post(url, json.dumps(message).encode(), headers, before_sending=before_sending)
+        answer = ask(url, json.dumps(message).encode(), headers, before_sending)
         if answer.status >= 300:
             words = f"{answer.body.get('title') or ''} {answer.body.get('detail') or ''}"
             raise refusal(answer.status, words)

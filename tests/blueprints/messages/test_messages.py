@@ -143,7 +143,7 @@ def test_an_address_that_makes_no_sense_still_shows_a_list(caller: Caller, query
 
 
 def test_an_empty_list_says_what_goes_there(caller: Caller) -> None:
-    assert "No mail yet" in caller.get("/messages").text
+    assert "No messages yet" in caller.get("/messages").text
 
 
 def test_mail_about_log_ins_is_shown_to_nobody(app: Flask, ana: Person) -> None:

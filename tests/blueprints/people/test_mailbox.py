@@ -105,3 +105,19 @@ def test_the_address_that_a_trusted_proxy_tells_is_the_visitors(settings: Settin
         for other in (proxied, direct):
             with other.app_context():
                 db.engine.dispose()
+
+
+def test_what_the_demo_tells_a_channel_is_kept_beside_the_mail(app: Flask, settings: Settings) -> None:
+    """E14: words of anybody stay words, and what is no message changes nothing."""
+    folder = settings.data_dir / "mailbox"
+    client, url = app.test_client(), "/dev/mailbox/channels/delivery-alerts"
+    said = {"data": {"message": {"subject": "<b>Cutover</b>\r\nBcc: x@y.example", "text": "It begins. é"}}}
+    assert client.post(url, json=said).status_code == 204
+    for broken in (b"", b"{", b"[]", b'{"data": 1}', b"[" * 100_000):
+        assert client.post(url, data=broken).status_code == 400
+    [kept] = list_messages(folder)
+    assert (kept.subject, kept.recipients) == ("<b>Cutover</b> Bcc: x@y.example", ("#delivery-alerts",))
+    assert "&lt;b&gt;Cutover&lt;/b&gt;" in Visitor(app).open("/dev/mailbox").text
+    assert "It begins. é" in Visitor(app).open(f"/dev/mailbox/{kept.id}").text
+    for file in folder.iterdir():
+        file.unlink()

@@ -18,11 +18,11 @@ from flask import Flask
 from lifecycle.config import Settings
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
+from lifecycle.records import posting
 from lifecycle.records.accounts.contacts import edit_contact
 from lifecycle.records.outbox import deliver
 from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.people.actor import SYSTEM
-from lifecycle.records.sms import posting
 from tests.factories.cards import rows
 from tests.factories.reach import NUMBER, PHONE, change_contact, contact_row, likes_sms, owe_to
 from tests.installation import SmtpSink, free_port
@@ -335,6 +335,22 @@ def test_another_number_begins_anew(app: Flask, server: SmsServer, grace: Any) -
 
 
 # --- R2, R3: killed with -9 ---
+
+
+def test_an_sms_does_not_wait_behind_a_long_queue_of_mail(
+    app: Flask, server: SmsServer, grace: Any, smtp_sink: SmtpSink
+) -> None:
+    """Each has a lane of its own, and in each who came first is served first."""
+    smtp_sink.delay = 0.2
+    owe(app, 20)
+    owe_to(app, grace, 3)
+    delivering = threading.Thread(target=deliver_all, args=(app,))
+    delivering.start()
+    wait_until(lambda: len(server.texts) == 3)
+    assert len(smtp_sink.received) < 20
+    delivering.join()
+    assert server.texts == ["Hello 0.", "Hello 1.", "Hello 2."]
+    assert [mail["Subject"] for mail in received(smtp_sink)] == [f"Message {each}" for each in range(20)]
 
 
 @pytest.mark.slow

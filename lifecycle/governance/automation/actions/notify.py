@@ -1,9 +1,10 @@
-"""`notify`: tell departments, the owner, their manager or the client."""
+"""`notify`: tell departments, the owner, their manager, the client, or teams in their channels."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,9 +19,10 @@ from lifecycle.governance.requests.decide import working_link
 from lifecycle.governance.rules.actions import NotifyParams
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.inbox.record import tell
-from lifecycle.records.outbox.compose import send_message
+from lifecycle.records.outbox.compose import send_message, send_to_channel
 from lifecycle.records.outbox.letters import base_url
 from lifecycle.records.people.models import User
+from lifecycle.records.team_channels.queries import channel_labels
 from lifecycle.work.client_requests.models import WAITING_STATUSES
 
 
@@ -34,6 +36,8 @@ def perform(doing: Performing, params: NotifyParams) -> str:
         said.append("nobody of those meant works here")
     if params.client:
         said.append(_tell_client(doing, params))
+    if params.channels:
+        said.append(_tell_channels(doing, params))
     return "Told: " + "; ".join(said) + "."
 
 
@@ -86,6 +90,51 @@ def _tell_client(doing: Performing, params: NotifyParams) -> str:
         raise CannotDo("The client cannot be told: no contact with an email address is known.")
     _mail(doing, params.message, contact)
     return f"{contact.name} ({contact.email})"
+
+
+def _tell_channels(doing: Performing, params: NotifyParams) -> str:
+    subject = doing.subject
+    if params.message is not None:
+        owner = db.session.get(User, subject.card.owner_id)
+        definition = subject.playbook.messages[params.message]
+        letter = write_letter(
+            definition,
+            subject,
+            contact=settle_recipient(subject, None),
+            owner=owner,
+            request=_about_request(doing, definition, None),
+            to_client=False,
+        )
+        kind, title, text = f"playbook.{params.message}", letter.subject, letter.text
+    else:
+        kind, title, text = "notice", _sentence(doing, params.says), ""
+    for key in params.channels:
+        send_to_channel(
+            key,
+            kind,
+            subject=title,
+            text=text,
+            about=_about(doing),
+            card_id=subject.card.id,
+            visit_id=doing.visit_to_undo,
+            cause=f"{doing.cause}/#{key}",
+            send_after=doing.firing.undo_until,
+        )
+    return ", ".join(channel_labels(params.channels).values())
+
+
+def _about(doing: Performing) -> dict[str, Any]:
+    """Return what a message to a channel is about, for programs; `link` is the card's page."""
+    subject = doing.subject
+    return {
+        "event": doing.firing.event_kind,
+        "rule": doing.rule.name,
+        "card": {"id": str(subject.card.id), "title": subject.card.title},
+        "account": {"id": str(subject.account.id), "name": subject.account.name},
+        "board": {"key": subject.pipeline.slug, "name": subject.pipeline.name},
+        "stage": {"key": subject.stage.key, "name": subject.stage.name},
+        "link": f"{base_url()}/cards/{subject.card.id}",
+    }
 
 
 def _mail(doing: Performing, message: str, to: User | Contact) -> None:
