@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -116,7 +117,9 @@ def deliver_due(
                 if turn.is_over():
                     is_more_due = True
                     break
-                running[pool.submit(_drain, app, deliverer, lane, turn)] = lane
+                # What it logs names our job.
+                draining = pool.submit(copy_context().run, _drain, app, deliverer, lane, turn)
+                running[draining] = lane
             if not running:
                 return sent, is_more_due
             done, _ = wait(running, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)

