@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import random
 import socket
 import tempfile
 import time
 import tracemalloc
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -199,6 +201,42 @@ def test_a_slow_reader_holds_no_transaction(app: Flask, services: Any, live_serv
         while received < LARGE and (block := reader.recv(1 << 16)):
             received += len(block)
     assert received >= LARGE
+
+
+def test_a_reader_at_the_other_end_sees_that_it_broke_off(
+    app: Flask, services: Any, live_server: str
+) -> None:
+    with large(4 * PIECE) as source, app.app_context(), transaction():
+        kept = keep(make_ready(receive("a.pdf", source)), SYSTEM).id
+    tampered(services, "update file_chunks set content = set_byte(content, 5, 1) where number = 0")
+    cookie = Caller(app, make_user(app)).client.get_cookie("session")
+    assert cookie
+    request = urllib.request.Request(
+        f"{live_server}/files/{kept}", headers={"Cookie": f"session={cookie.value}"}
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer, pytest.raises(http.client.IncompleteRead):
+        answer.read()
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("true", None),
+        ("false", "found something"),
+        ("exit 3", "could not be checked"),
+        ("kill -9 $$", "could not"),
+    ],
+)
+def test_a_scanner_may_make_up_its_mind_before_the_end(
+    app: Flask, services: Any, command: str, says: str | None
+) -> None:
+    with large() as source, app.test_request_context():
+        received = receive("large.pdf", source)
+        if says is None:
+            scan(received, ["sh", "-c", command])
+            return
+        with pytest.raises(Invalid, match=says):
+            scan(received, ["sh", "-c", command])
 
 
 def test_files_of_before_are_carried_over_and_back(services: Any) -> None:
