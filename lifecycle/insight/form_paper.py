@@ -8,7 +8,7 @@ from lifecycle.core.errors import NotFound
 from lifecycle.core.papers import moment_on_paper, render_paper
 from lifecycle.core.words import _
 from lifecycle.governance.cards.subjects import get_subject
-from lifecycle.governance.fields.values import show_answer, show_value
+from lifecycle.governance.fields.values import show_answer, show_table
 from lifecycle.governance.requests.form import AskedQuestion, read_form
 from lifecycle.work.client_requests.models import ClientRequest
 from lifecycle.work.client_requests.queries import find_submission
@@ -37,7 +37,11 @@ def paper_of_submission(request: ClientRequest, number: int | None = None) -> tu
         "lead": f"Submission {submission.number}, {moment_on_paper(submission.created_at)}",
         "footer": f"{request.name}, submission {submission.number}, SHA-256 {digest}",
         "words": {"shown": "What we showed", "proof": "Who submitted it"},
-        "shown": [[item["name"], item["value"]] for item in proof.get("shown", []) if item.get("value")],
+        "shown": [
+            [item["name"], item["value"], *([item["table"]] if "table" in item else [])]
+            for item in proof.get("shown", [])
+            if item.get("value")
+        ],
         "pages": [
             {
                 "name": page.page.name,
@@ -59,12 +63,7 @@ def paper_of_submission(request: ClientRequest, number: int | None = None) -> tu
 
 def _answer(asked: AskedQuestion) -> dict[str, Any]:
     question = asked.question
-    if question.type != "table":
+    table = show_table(question, asked.value)
+    if table is None:
         return {"name": question.name, "value": show_answer(question, asked.value)}
-    return {
-        "name": question.name,
-        "columns": [column.name for column in question.columns],
-        "rows": [
-            [show_value(column, row.get(column.key)) for column in question.columns] for row in asked.value
-        ],
-    }
+    return {"name": question.name, "columns": table.columns, "rows": table.rows}

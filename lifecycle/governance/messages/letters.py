@@ -12,7 +12,7 @@ from flask import render_template
 from markupsafe import Markup
 
 from lifecycle.core.words import SOURCE, _, speaking
-from lifecycle.governance.fields.values import show_value
+from lifecycle.governance.fields.values import show_value, spoken_day
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import MessageDef
 from lifecycle.governance.messages.template import fill_html, fill_text
@@ -149,16 +149,8 @@ def show_field(subject: Subject, key: str) -> str:
     if definition.is_column and key == "country":
         return country_name(value)
     if definition.type == "date":
-        return _day(value)
+        return spoken_day(value)
     return show_value(definition, value, subject.card.value_currency)
-
-
-def _day(value: str) -> str:
-    try:
-        return date.fromisoformat(value).strftime("%-d %B %Y")
-    except ValueError:
-        # Kept under an older revision, as something else.
-        return str(value)
 
 
 def _contact(contact: Contact | None, subject: Subject) -> Mapping[str, str]:

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from lifecycle.core.expressions import Expression, ExpressionError
 from lifecycle.core.words import _
 from lifecycle.governance.fields.questions import ReadAnswers
-from lifecycle.governance.fields.values import PartsRefused, ValueRefused, read_value
+from lifecycle.governance.fields.values import PartsRefused, ValueRefused, for_expressions, read_value
 from lifecycle.governance.gates.context import Facts, expression_context
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import (
-    ADDRESS_PARTS,
     ClientRequestDef,
     FormPageDef,
     PlaybookDef,
@@ -28,8 +26,6 @@ from lifecycle.governance.language.model import (
     SectionDef,
 )
 from lifecycle.records.accounts.models import Contact
-
-_NUMBERS: Final = frozenset({"integer", "number", "money", "percent"})
 
 
 @dataclass(frozen=True)
@@ -242,22 +238,6 @@ def _holds(condition: Expression | None, context: Mapping[str, Any]) -> bool:
         return condition.evaluate(context)
     except ExpressionError:
         return False
-
-
-def for_expressions(question: Question, value: Any) -> Any:
-    """Return a stored answer as expressions take it; None where there is none."""
-    if value is None:
-        return None
-    if question.type in _NUMBERS:
-        return Decimal(str(value))
-    if question.type == "address":
-        return {part: value.get(part) for part in ADDRESS_PARTS}
-    if question.type == "table":
-        columns = question.columns
-        return [
-            {column.key: for_expressions(column, row.get(column.key)) for column in columns} for row in value
-        ]
-    return value
 
 
 def first_answers(definition: ClientRequestDef, subject: Subject, contact: Contact | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from lifecycle.governance.gates.report import Remedy
 
 
 class FieldParams(Params):
-    """`name` is the field; bounds are for numbers, `one_of` lists the values that will do."""
+    """`name` is the field; bounds are for numbers and a table's rows, `one_of` lists what will do."""
 
     name: str
     at_least: Decimal | None = None
@@ -55,7 +55,7 @@ class FieldCheck(CheckType[FieldParams, None]):
 
     def references(self, params: FieldParams) -> list[Reference]:
         """Return the field."""
-        return [Reference("field", params.name)]
+        return [Reference("single_field" if params.one_of or params.matches else "field", params.name)]
 
     def load(self, asks: Sequence[Ask]) -> None:
         """Load nothing: a card brings its fields along."""
@@ -67,10 +67,21 @@ class FieldCheck(CheckType[FieldParams, None]):
         remedy = Remedy("field", {"field": params.name})
         if value is None or (definition.type == "yes_no" and value is False and params.one_of):
             return Verdict(False, f"{definition.name} is missing.", remedy)
-        complaint = _complaint(value, params)
+        if definition.type == "table":
+            complaint = _too_few_or_many(len(value), params)
+        else:
+            complaint = _complaint(value, params)
         if complaint:
             return Verdict(False, f"{definition.name} {complaint}.", remedy)
         return Verdict(True, f"{definition.name} is filled in.", remedy)
+
+
+def _too_few_or_many(rows: int, params: FieldParams) -> str | None:
+    if params.at_least is not None and rows < params.at_least:
+        return f"must have at least {params.at_least} rows"
+    if params.at_most is not None and rows > params.at_most:
+        return f"must have at most {params.at_most} rows"
+    return None
 
 
 def _complaint(value: Any, params: FieldParams) -> str | None:
