@@ -195,6 +195,28 @@ def read_form(definition: ClientRequestDef, subject: Subject, answers: Mapping[s
     return FormState(pages, context)
 
 
+@dataclass(frozen=True)
+class SentPage:
+    """A page of a form as it was sent: its questions that have an answer, with what is stored of it."""
+
+    page: FormPageDef
+    answers: list[tuple[Question, Any]]
+
+
+def read_sent(definition: ClientRequestDef, answers: Mapping[str, Any]) -> list[SentPage]:
+    """Return the pages of what was sent that have answers; what was asked then is what was answered.
+
+    Args:
+        definition: the form as the revision has it under which it was sent.
+        answers: as they were stored.
+    """
+    pages = [
+        SentPage(page, [(each, answers[each.key]) for each in page.questions if each.key in answers])
+        for page in definition.pages
+    ]
+    return [page for page in pages if page.answers]
+
+
 def _section(
     section: SectionDef, subject: Subject, answers: Mapping[str, Any], context: dict[str, Any], on_page: bool
 ) -> AskedSection:
