@@ -244,7 +244,7 @@ def _read_address(definition: FieldDef | Question, typed: Any) -> dict[str, str]
 
 def _read_table(definition: FieldDef | Question, typed: Any) -> list[dict[str, Any]] | None:
     if isinstance(definition, FieldDef) and not isinstance(typed, list):
-        raise ValueRefused(f"{definition.name} is a table; it takes rows.")
+        raise ValueRefused(_("%(name)s is a table; it takes rows.", name=definition.name))
     rows = filled_rows(typed)
     if len(rows) > definition.most_rows:
         raise ValueRefused(

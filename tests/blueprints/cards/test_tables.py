@@ -104,7 +104,7 @@ def test_who_would_save_away_the_rows_of_another_is_told_first(
 
 
 def test_a_gate_looks_at_the_last_row(app: Flask, card: KnownCard, member: Person) -> None:
-    assert _sentences(app, card) == ["Test runs is missing."]
+    assert _sentences(app, card) == ["Test runs: nothing is written down yet."]
     _set(app, card, member, [PASSED, FAILED])
     assert _sentences(app, card) == ["The last run has not passed."]
     _set(app, card, member, [FAILED, PASSED])

@@ -5,13 +5,22 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from flask import Flask
 
+from lifecycle.core.db import transaction
 from lifecycle.governance.language.errors import BrokenPlaybook
 from lifecycle.governance.language.model import PlaybookDef
 from lifecycle.governance.playbooks.compile import compile_document
 from lifecycle.governance.playbooks.load import load
+from lifecycle.governance.playbooks.migration import migrate_cards
+from lifecycle.governance.playbooks.publish import publish
+from lifecycle.records.people.actor import SYSTEM
+from tests.factories.browsing import Caller
+from tests.factories.cards import a_card, card_row
 from tests.factories.clients import ASKED
-from tests.factories.tables import RUNS, STAGES, table_files
+from tests.factories.people import make_user
+from tests.factories.playbooks import LAB
+from tests.factories.tables import FAILED, PASSED, RUNS, STAGES, publish_tables, table_files
 
 FORM = """\
 name: Your runs
@@ -135,3 +144,31 @@ def test_a_forms_table_that_does_not_fit_cannot_be_published(asked: str, sentenc
 def test_a_request_without_pages_asks_for_no_table() -> None:
     with pytest.raises(BrokenPlaybook, match="only a form asks for one"):
         _compiled(form="name: Runs\nanswer: submit\nasks: { runs: {} }\nmessage: asked\n")
+
+
+def test_a_card_with_cells_of_a_column_that_is_gone_stays_until_they_are_emptied(app: Flask) -> None:
+    """E4: cards change revisions without losing what they hold."""
+    publish_tables(app)
+    ana = make_user(app, role="admin")
+    noted = a_card(app, ana, fields={"runs": [FAILED]})
+    plain = a_card(app, ana, fields={"runs": [PASSED]})
+    older = a_card(app, ana, fields={"runs": [PASSED], "wish": "Blue", "agreed": True})
+    fewer = RUNS.replace(
+        "      note: { type: text, required: no, maximum: 40 }\n", "      who: { type: text }\n"
+    )
+    files = table_files(fields=fewer)
+    for line in ("  wish: long_text\n", "  agreed: yes_no\n"):
+        files["playbook.yaml"] = files["playbook.yaml"].replace(line, "")
+    with app.app_context(), transaction():
+        publish(files, SYSTEM)
+    with app.app_context():
+        done = migrate_cards(LAB, actor=ana.actor, channel="page")
+    assert (done.migrated, done.staying) == (2, 1)
+    assert card_row(app, plain)["revision_id"] > card_row(app, noted)["revision_id"]
+    # What no field is there for any more is kept, and shown.
+    assert card_row(app, older)["fields"] == {"runs": [PASSED], "wish": "Blue", "agreed": True}
+    page = Caller(app, ana).get(older.url).text
+    left = page[page.index("Kept from an earlier revision") :]
+    assert '<dt>Wish</dt><dd class="pre">Blue</dd>' in left
+    assert '<dt>Agreed</dt><dd class="pre">Yes</dd>' in left
+    assert "Kept from an earlier revision" not in Caller(app, ana).get(plain.url).text
