@@ -299,7 +299,8 @@ class _Reader:
     def _pairs(self, given: Any) -> Iterator[str]:
         if isinstance(given, dict):
             for key, value in given.items():
-                yield f"{_words(key).capitalize()}: {self._value(key, value)}"
+                text = f"{len(value)} row{'' if len(value) == 1 else 's'}" if _is_table(value) else ""
+                yield f"{_words(key).capitalize()}: {text or self._value(key, value)}"
 
     def _changed_names(self, data: Mapping[str, Any]) -> list[str]:
         given = data.get("changes")

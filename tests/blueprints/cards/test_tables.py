@@ -33,7 +33,7 @@ def caller(app: Flask, member: Person) -> Caller:
 
 
 def _save(caller: Caller, card: KnownCard, *rows: Any, **more: str) -> Any:
-    return caller.post(f"{card.url}/fields", **{**cells("runs", *rows), "form": "all-fields", **more})
+    return caller.post(f"{card.url}/fields", **{**cells("runs", *rows), "form": "table-runs", **more})
 
 
 def _sentences(app: Flask, card: KnownCard) -> list[str]:
