@@ -30,6 +30,7 @@ from lifecycle.governance.language.model import (
 
 SHORT_TEXT = 500
 LONG_TEXT = 20_000
+_DAY_IN_A_CELL = "%-d %b %Y"
 
 
 class ValueRefused(ValueError):
@@ -127,10 +128,10 @@ def show_table(
     return ShownTable([column.name for column in columns], rows)
 
 
-def spoken_day(value: str) -> str:
+def spoken_day(value: str, form: str = "%-d %B %Y") -> str:
     """Return a stored date as a letter says it; what was kept as something else, as it is."""
     try:
-        return date.fromisoformat(value).strftime("%-d %B %Y")
+        return date.fromisoformat(value).strftime(form)
     except ValueError:
         # Kept under an older revision, as something else.
         return str(value)
@@ -212,7 +213,7 @@ def _show_cell(column: Question, typed: Any, currency: str | None, language: str
     except ValueRefused:
         return show_answer(column, typed, language)
     if column.type == "date" and language == SOURCE and value:
-        return spoken_day(value)
+        return spoken_day(value, _DAY_IN_A_CELL)
     return show_value(column, value, currency, language)
 
 

@@ -46,7 +46,7 @@ def test_rows_are_kept_by_column_and_empty_ones_are_left_out(
     assert _save(caller, card, FAILED, {"note": " "}, {}, PASSED).status_code in (200, 303)
     assert card_row(app, card)["fields"]["runs"] == [FAILED, PASSED]
     page = caller.get(card.url).text
-    assert "2 November 2026" in page
+    assert "2 Nov 2026" in page
     assert "Two &lt;b&gt;bills&lt;/b&gt;" in page
     assert '<th scope="col"><bdi>Loaded</bdi></th>' in page
 
@@ -123,9 +123,9 @@ def test_the_history_tells_which_rows_changed(
     assert "changed Test runs of" in timeline
     assert "Test runs, row 2" in timeline
     assert "Loaded: 1,840" not in timeline
-    assert "Day: 2 November 2026; Loaded: 1300; Result: Failed" in timeline
+    assert "Day: 2 Nov 2026; Loaded: 1300; Result: Failed" in timeline
     # The row that stayed as it was is told once, when it was added.
-    assert timeline.count("Day: 9 November 2026") == 1
+    assert timeline.count("Day: 9 Nov 2026") == 1
 
 
 def test_a_gate_panel_has_the_rows_and_its_other_fields_in_one_form(

@@ -97,8 +97,8 @@ def test_a_letter_has_a_line_for_each_row(app: Flask, card: KnownCard, ana: Pers
     moved(app, card, "results", ana)
     follow_through(app)
     text = text_of(received(smtp_sink)[-1])
-    assert "Day: 2 November 2026; Loaded: 1200; Result: Failed; Note: Two <b>bills</b>\n" in text
-    assert "Day: 9 November 2026; Loaded: 1840; Cost: 12.50; Result: Passed; Signed: No" in text
+    assert "Day: 2 Nov 2026; Loaded: 1200; Result: Failed; Note: Two <b>bills</b>\n" in text
+    assert "Day: 9 Nov 2026; Loaded: 1840; Cost: 12.50; Result: Passed; Signed: No" in text
 
 
 def test_what_is_signed_has_every_cell_and_the_paper_shows_them(
@@ -109,14 +109,14 @@ def test_what_is_signed_has_every_cell_and_the_paper_shows_them(
     runs, wish = request["proof"]["content"]["shown"]
     assert wish == ["Wish", "Blue"]
     assert runs[2]["columns"] == ["Day", "Loaded", "Cost", "Result", "Signed", "Note"]
-    assert runs[2]["rows"][0] == ["2 November 2026", "1200", "", "Failed", "", "Two <b>bills</b>"]
+    assert runs[2]["rows"][0] == ["2 Nov 2026", "1200", "", "Failed", "", "Two <b>bills</b>"]
     with app.app_context():
         make_due()
     with app.app_context():
         _, pdf = read_file(request_of(app, card, "results")["paper_id"])
     text = " ".join(" ".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages).split())
     assert "Day Loaded Cost Result Signed Note" in text
-    assert "2 November 2026" in text
+    assert "2 Nov 2026" in text
     assert "#strong[x] *y*" in text
 
 
