@@ -107,29 +107,30 @@ def _table(key: str, written: FieldDocument, lists: Lists, findings: Findings, p
         findings.note(path, "a table has nothing to choose from", "write the options at a column")
     check_bounds(written, "table", findings, path)
     _check_pattern(written, "table", findings, path)
-    columns = compile_columns(written.columns, lists, findings, path)
+    columns = compile_columns(written.columns, QuestionCompiler({}, lists, findings), path)
     name = written.name or words_of(key)
     return FieldDef(key, name, "table", help=written.help, columns=columns, most_rows=written.rows)
 
 
 def compile_columns(
-    written: Mapping[str, ColumnDocument], lists: Lists, findings: Findings, path: Path
+    written: Mapping[str, ColumnDocument], compiler: QuestionCompiler, path: Path
 ) -> tuple[Question, ...]:
     """Return the columns of a table in order; mistakes are noted."""
     if not written:
-        findings.note(path, "the table has no columns", "add 'columns:'")
-    compiler = QuestionCompiler({}, lists, findings)
+        compiler.findings.note(path, "the table has no columns", "add 'columns:'")
     return tuple(_column(key, each, compiler, (*path, "columns", key)) for key, each in written.items())
 
 
 def _column(key: str, written: ColumnDocument, compiler: QuestionCompiler, path: Path) -> Question:
-    if written.type in _NOT_IN_COLUMNS:
+    # A column named like a field of the card asks for something else: there is one in every row.
+    is_typed = written.type or written.list or written.options
+    plain = written if is_typed else written.model_copy(update={"type": "text"})
+    is_simple = written.type not in _NOT_IN_COLUMNS
+    column = compiler.one(key, plain, path) if is_simple else Question(key, words_of(key))
+    if not is_simple or column.type in _NOT_IN_COLUMNS:
         compiler.findings.note(path, f"a column cannot be of type {written.type}", "use a simple type")
-        return Question(key, words_of(key))
-    # No field takes what stands in a column: there is one in every row.
-    column = compiler.one(key, written.model_copy(update={"saves": None}), path)
     check_bounds(written, column.type, compiler.findings, path)
-    return replace(column, minimum=written.minimum, maximum=written.maximum)
+    return replace(column, saves=None, columns=(), minimum=written.minimum, maximum=written.maximum)
 
 
 def _check_name(key: str, written: FieldDocument, findings: Findings, path: Path) -> None:

@@ -119,7 +119,7 @@ class FormCompiler:
         field = self.questions.kept_in(written, path) if written.saves else None
         if field is not None and not written.columns:
             return replace(question, saves=field.key, columns=field.columns, most_rows=field.most_rows)
-        columns = compile_columns(written.columns, self.questions.lists, self.names.findings, path)
+        columns = compile_columns(written.columns, self.questions, path)
         table = replace(question, columns=columns, most_rows=written.rows)
         if field is None:
             return table

@@ -126,12 +126,25 @@ def test_a_forms_table_may_be_kept_in_that_of_a_card(asked: str) -> None:
     assert len(question.columns) == 6
 
 
+def test_a_forms_column_may_take_type_and_options_of_a_field_and_saves_to_none() -> None:
+    asked = "ours: { type: table, columns: { tint: { type: colour }, wish: {} } }"
+    form = FORM.replace("runs: { required: no }", asked)
+    tint, wish = _compiled(form=form).client_requests["runs"].asks[0].columns
+    assert (tint.type, [option.key for option in tint.options], tint.saves) == (
+        "choice",
+        ["red", "blue"],
+        None,
+    )
+    assert (wish.type, wish.saves) == ("text", None)
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
         ("ours: { type: table, saves: wish, columns: { day: date } }", "'wish' is not a field of type table"),
         ("ours: { type: table, saves: runs, columns: { day: { type: date } } }", "other columns than this"),
         ("ours: { type: table, columns: { share: { type: yes_no, maximum: 3 } } }", "no minimum or maximum"),
+        ("ours: { type: table, columns: { run: { type: runs } } }", "a column cannot be of type runs"),
         ("ours: { type: text, prefill: card.runs }", "'card.runs' cannot be filled in"),
     ],
 )
