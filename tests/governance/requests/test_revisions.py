@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import runpy
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 from pypdf import PdfReader
 
+import lifecycle
 from lifecycle.core.db import db
 from lifecycle.governance.playbooks.migration import migrate_cards
 from lifecycle.work.client_requests.models import RequestSubmission
@@ -20,6 +24,9 @@ from tests.factories.clients import Client, a_contact, publish_gates, request_of
 from tests.factories.consequences import follow_through
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import LAB
+from tests.installation import Addresses
+
+MIGRATIONS = Path(lifecycle.__file__).parent / "migrations" / "versions"
 
 FIRST = """\
 name: Your survey
@@ -136,7 +143,6 @@ def test_two_submissions_of_two_revisions_tell_which_questions_are_new_or_gone(
     staff.post(f"/client-gates/{request['id']}/returns", reason="Once more, please.")
     follow_through(app)
     again = Client.of(app, card, "survey")
-    again.open() if request_of(app, card, "survey")["opened_at"] is None else None
     _send(again, colour_wish="blue", towers="13", fresh="Here")
     numbers = [(row["number"], row["revision_id"]) for row in rows(app, RequestSubmission)]
     assert [number for number, _ in numbers] == [1, 2]
@@ -154,6 +160,26 @@ def test_two_submissions_of_two_revisions_tell_which_questions_are_new_or_gone(
     assert "Favourite colour Blue" in _words(first)
     second = staff.get(f"/client-gates/{request['id']}/submissions/2.pdf").data
     assert "Paint Azure" in _words(second)
+
+
+def test_the_migration_finds_under_which_revision_each_was_sent(
+    app: Flask, card: KnownCard, cleo: Client, ana: Person, services: Addresses
+) -> None:
+    _send(cleo, colour_wish="blue", towers="12", old="Gone")
+    request = request_of(app, card, "survey")
+    _take_over(app, card, ana)
+    Caller(app, ana).post(f"/client-gates/{request['id']}/returns", reason="Once more, please.")
+    follow_through(app)
+    _send(Client.of(app, card, "survey"), colour_wish="blue", towers="13", fresh="Here")
+    was = [row["revision_id"] for row in rows(app, RequestSubmission)]
+    (path,) = MIGRATIONS.glob("*_read_submissions_as_they_were_asked.py")
+    with psycopg.connect(services.owner, autocommit=True) as owner:
+        owner.execute("alter table request_submissions disable trigger append_only")
+        owner.execute("update request_submissions set revision_id = (select max(id) from playbook_revisions)")
+        owner.execute(runpy.run_path(str(path))["_FILL"])
+        owner.execute("alter table request_submissions enable trigger append_only")
+    assert [row["revision_id"] for row in rows(app, RequestSubmission)] == was
+    assert was[0] < was[1]
 
 
 def test_no_submission_is_without_its_revision(app: Flask, card: KnownCard, cleo: Client) -> None:
