@@ -17,6 +17,7 @@ from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.fields.values import show_answer
 from lifecycle.governance.gates.checks.client import is_changed
 from lifecycle.governance.gates.subject import Subject
+from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.insight.ages import age_conditions
 from lifecycle.insight.boards.view import short_span
 from lifecycle.insight.messages import standing_of, with_zone
@@ -322,7 +323,10 @@ def read_client_gate(request_id: uuid.UUID) -> GatePage:
 
 
 def _given(subject: Subject, request: ClientRequest) -> list[tuple[str, str]]:
-    definition = subject.playbook.client_requests.get(request.key)
+    # What is answered reads as it was asked then.
+    is_answered = request.status in ("submitted", "accepted")
+    playbook = of_revision(request.revision_id) if is_answered else subject.playbook
+    definition = playbook.client_requests.get(request.key)
     questions = {question.key: question for question in definition.asks} if definition else {}
     return [
         (questions[key].name, show_answer(questions[key], value)) if key in questions else (key, str(value))

@@ -20,6 +20,7 @@ from lifecycle.governance.language.model import (
 )
 from lifecycle.governance.messages.letters import message_values
 from lifecycle.governance.messages.template import fill_text
+from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.governance.requests.answer import Opened
 from lifecycle.governance.requests.ask import get_definition
 from lifecycle.governance.requests.codes import waiting_code
@@ -28,7 +29,7 @@ from lifecycle.governance.requests.form import AskedPage, AskedQuestion, AskedSe
 from lifecycle.governance.requests.signing import content_hash
 from lifecycle.records.files.thumbnails import Thumbnail, thumbnails_of
 from lifecycle.records.people.models import User
-from lifecycle.work.client_requests.models import WAITING_STATUSES
+from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientRequest
 
 MEND: Final = "-mend"
 """The key of the page of what to mend; no page of a playbook can have it."""
@@ -202,7 +203,7 @@ def read_client_page(opened: Opened) -> ClientPage:
     speak_for(subject.playbook.words)
     phases = list(subject.playbook.phases.values())
     phase = subject.playbook.phase_of(subject.stage)
-    definition = get_definition(subject, opened.request)
+    definition = _definition(subject, opened.request)
     following = next((each for each in phases if phase and each.number == phase.number + 1), None)
     return ClientPage(
         opened=opened,
@@ -214,6 +215,15 @@ def read_client_page(opened: Opened) -> ClientPage:
         steps=len(phases),
         form=read_form(definition, subject, opened.request.answers) if definition.pages else None,
     )
+
+
+def _definition(subject: Subject, request: ClientRequest) -> ClientRequestDef:
+    """Return the request as it stands, or as it was when it was answered: that reads as it did then."""
+    if request.status in ("submitted", "accepted"):
+        answered = of_revision(request.revision_id).client_requests.get(request.key)
+        if answered is not None:
+            return answered
+    return get_definition(subject, request)
 
 
 def masked(address: str) -> str:

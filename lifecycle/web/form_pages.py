@@ -15,7 +15,7 @@ from flask_wtf import FlaskForm
 from lifecycle.core.words import _
 from lifecycle.governance.language.model import ADDRESS_PARTS, OPTIONAL_PARTS, Question
 from lifecycle.governance.requests.form import AskedQuestion
-from lifecycle.web.inputs import build_form, typed_values
+from lifecycle.web.inputs import build_form, table_cells, typed_values
 
 PREFIX: Final = "ask"
 _EMPTY_ROWS: Final = 2
@@ -68,11 +68,7 @@ def _cells(asked: AskedQuestion) -> Iterable[tuple[Question, Any]]:
             is_required = asked.is_required and part not in OPTIONAL_PARTS
             yield Question(f"{question.key}-{part}", _(name), required=is_required), parts.get(part)
     elif question.type == "table":
-        rows = typed if isinstance(typed, list) else []
-        for number in range(rows_of(asked)):
-            row = rows[number] if number < len(rows) and isinstance(rows[number], dict) else {}
-            for column in question.columns:
-                yield replace(column, key=f"{question.key}-{number}-{column.key}"), row.get(column.key)
+        yield from table_cells(question, typed, rows_of(asked))
     else:
         yield replace(question, required=asked.is_required), typed
 
@@ -85,18 +81,6 @@ def typed_answers(questions: Iterable[Question], form: Mapping[str, Any]) -> dic
             parts = {part: form.get(f"{PREFIX}-{question.key}-{part}") for part in ADDRESS_PARTS}
             if any(text is not None for text in parts.values()):
                 found[question.key] = {part: text for part, text in parts.items() if text}
-        elif question.type == "table":
-            rows = _typed_rows(question, form)
-            if rows is not None:
-                found[question.key] = rows
         elif question.type != "file":
             found.update(typed_values(PREFIX, [question], form))
     return found
-
-
-def _typed_rows(question: Question, form: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    sent = form.get(f"{PREFIX}-{question.key}-rows", "")
-    if not (sent.isascii() and sent.isdigit()):
-        return None
-    numbers = range(min(int(sent[:4]), question.most_rows))
-    return [typed_values(f"{PREFIX}-{question.key}-{number}", question.columns, form) for number in numbers]

@@ -5,7 +5,8 @@ The form gives labels, controls and the place for errors; the domain reads and j
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from lifecycle.core.decimals import from_place, in_place
 from lifecycle.core.words import SOURCE, _, current_language, own
+from lifecycle.governance.fields.values import filled_rows
 from lifecycle.governance.language.model import FieldDef, Question
 
 Declared = FieldDef | Question
@@ -32,6 +34,7 @@ Declared = FieldDef | Question
 _HTML_TYPES = {"email": "email", "phone": "tel", "url": "url"}
 _INPUT_MODES = {"integer": "numeric", "number": "decimal", "money": "decimal", "percent": "decimal"}
 _RADIOS_UP_TO = 4
+_MORE_ROWS = 3
 SPOKEN: Final = "spoken"
 """The field of a page that says in which language it was written, and so how numbers are typed there."""
 
@@ -45,16 +48,30 @@ def build_form(
 ) -> FlaskForm:
     """Return a form with a field `<prefix>-<key>` for each declared one, filled with stored or typed values.
 
+    A table has a field `<prefix>-<key>-<row>-<column>` for each cell, in as many rows as `rows_shown` tells.
+
     Args:
         errors: sentences by key, shown at their fields.
         compact: keys of those that stand in a table, where a list to choose from takes less room.
     """
-    fields = {f"{prefix}-{item.key}": _field(item, item.key in compact) for item in declared}
-    types = {item.key: item.type for item in declared}
+    single: list[Declared] = []
+    filled, in_tables = dict(values), set(compact)
+    for item in declared:
+        if item.type != "table":
+            single.append(item)
+            continue
+        typed = filled.pop(item.key, None)
+        for cell, value in table_cells(item, typed, rows_shown(item, typed)):
+            single.append(cell)
+            in_tables.add(cell.key)
+            if value not in (None, ""):
+                filled[cell.key] = value
+    fields = {f"{prefix}-{item.key}": _field(item, item.key in in_tables) for item in single}
+    types = {item.key: item.type for item in single}
     form_class = type("DeclaredForm", (FlaskForm,), fields)
     form = form_class(
         formdata=None,
-        data={f"{prefix}-{key}": _shown(value, types.get(key)) for key, value in values.items()},
+        data={f"{prefix}-{key}": _shown(value, types.get(key)) for key, value in filled.items()},
         meta={"csrf": False},
     )
     for key, sentence in (errors or {}).items():
@@ -76,7 +93,11 @@ def typed_values(prefix: str, declared: Sequence[Declared], form: Mapping[str, A
     found: dict[str, Any] = {}
     for item in declared:
         name = f"{prefix}-{item.key}"
-        if item.type == "choices":
+        if item.type == "table":
+            rows = _typed_rows(prefix, item, form)
+            if rows is not None:
+                found[item.key] = rows
+        elif item.type == "choices":
             if name in form or f"{name}-sent" in form:
                 found[item.key] = [part for part in form.getlist(name) if part]  # type: ignore[attr-defined]
         elif name in form:
@@ -84,6 +105,42 @@ def typed_values(prefix: str, declared: Sequence[Declared], form: Mapping[str, A
             if item.type in _INPUT_MODES:
                 found[item.key] = from_place(form[name], form.get(SPOKEN, SOURCE))
     return found
+
+
+def _typed_rows(prefix: str, table: Declared, form: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    sent = form.get(f"{prefix}-{table.key}-rows", "")
+    if not (sent.isascii() and sent.isdigit()):
+        return None
+    # One more than there may be, so that reading it says so.
+    numbers = range(min(int(sent[:4]), table.most_rows + 1))
+    return [typed_values(f"{prefix}-{table.key}-{number}", table.columns, form) for number in numbers]
+
+
+def rows_shown(table: Declared, typed: Any) -> int:
+    """Return how many rows of a table are shown: what was typed, with an empty one to go on."""
+    given = len(typed) if isinstance(typed, list) else 0
+    return min(max(given, len(filled_rows(typed)) + 1), table.most_rows)
+
+
+def table_cells(table: Declared, typed: Any, count: int) -> Iterator[tuple[Question, Any]]:
+    """Yield each cell of the first `count` rows as a question of its own, with what was typed into it."""
+    rows = typed if isinstance(typed, list) else []
+    for number in range(count):
+        row = rows[number] if number < len(rows) and isinstance(rows[number], dict) else {}
+        for column in table.columns:
+            yield replace(column, key=f"{table.key}-{number}-{column.key}"), row.get(column.key)
+
+
+def rows_after(table: Declared, typed: Any, asked: str) -> list[dict[str, Any]]:
+    """Return a table's rows after `more:<key>` or `drop:<key>:<row>` was asked for, filled ones first."""
+    act, _, rest = asked.partition(":")
+    key, _, number = rest.partition(":")
+    rows = list(typed) if isinstance(typed, list) else []
+    if key != table.key:
+        return filled_rows(rows)
+    if act == "drop" and number.isascii() and number.isdigit():
+        rows = [row for place, row in enumerate(rows) if place != int(number[:4])]
+    return [*filled_rows(rows), *({} for _ in range(_MORE_ROWS if act == "more" else 0))]
 
 
 class _StoredDateField(DateField):

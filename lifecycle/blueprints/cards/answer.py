@@ -28,9 +28,10 @@ from lifecycle.records.people.actor import Actor
 from lifecycle.web.access import current_actor
 from lifecycle.web.errors import answer_with_sentence
 from lifecycle.web.htmx import is_fragment_request, render_fragment
-from lifecycle.web.inputs import build_form, typed_values
+from lifecycle.web.inputs import build_form, rows_after, rows_shown, typed_values
 from lifecycle.web.reader import reader_id, reader_zone
 from lifecycle.work.attachments.record import MEDIA
+from lifecycle.work.client_requests.subject import hash_shown
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Problem:
     """What was refused: which form, why, and what had been typed, to be filled in again.
 
     `is_shown` tells after drawing whether a form took the sentence: the one that was sent may be gone by now.
+    `rows` asks for more or fewer rows of a table and refuses nothing (see `web.inputs.rows_after`).
     """
 
     form: str
@@ -45,6 +47,7 @@ class Problem:
     errors: Mapping[str, str] = field(default_factory=dict)
     typed: Mapping[str, str] = field(default_factory=dict)
     status: int = 422
+    rows: str = ""
     is_shown: bool = False
 
     def show_at(self, form: str) -> bool:
@@ -93,7 +96,7 @@ def change_by(card_id: uuid.UUID, act: Callable[[Actor], object]) -> ResponseRet
 def answer(card_id: uuid.UUID, problem: Problem | None = None) -> ResponseReturnValue:
     """Return what the asker was looking at, as it is now; a refusal that finds no form there stands alone."""
     response = _answer(card_id, problem)
-    if problem is None or problem.is_shown:
+    if problem is None or problem.is_shown or problem.rows:
         return response
     if is_fragment_request():
         # Beside what is on the screen, so that what was typed stays there.
@@ -104,13 +107,15 @@ def answer(card_id: uuid.UUID, problem: Problem | None = None) -> ResponseReturn
 
 def _answer(card_id: uuid.UUID, problem: Problem | None) -> ResponseReturnValue:
     to_stage = request.form.get("gate_to") or None
-    status = 422 if problem else 200
+    status = 422 if problem and not problem.rows else 200
     if is_fragment_request():
         if to_stage:
             return gate_drawer(card_id, to_stage, problem, status)
         if request.headers.get("HX-Target") == "card-view":
             return card_fragment("cards/_view.html", card_id, problem, status)
         return card_fragment("cards/drawer.html", card_id, problem, status)
+    if problem and to_stage and request.form.get("place") == "gate":
+        return gate_drawer(card_id, to_stage, problem, status, template="cards/gate.html")
     if problem:
         return card_fragment("cards/show.html", card_id, problem, status)
     if to_stage and request.form.get("place") == "gate":
@@ -156,13 +161,20 @@ def read_timeline(subject: Subject) -> dict[str, Any]:
 
 
 def gate_drawer(
-    card_id: uuid.UUID, to_stage: str, problem: Problem | None = None, status: int = 200
+    card_id: uuid.UUID,
+    to_stage: str,
+    problem: Problem | None = None,
+    status: int = 200,
+    *,
+    template: str = "cards/gate_drawer.html",
 ) -> Response:
     """Return the gate panel as it is now; if the card moved meanwhile, say so instead."""
     subject = get_subject(card_id)
     if to_stage == subject.stage.key or subject.pipeline.find_stage(to_stage) is None:
-        return card_fragment("cards/drawer.html", card_id, problem, status)
-    return gate_fragment(subject, read_gate(subject, to_stage, current_actor()), problem, status)
+        whole = "cards/show.html" if template == "cards/gate.html" else "cards/drawer.html"
+        return card_fragment(whole, card_id, problem, status)
+    gate = read_gate(subject, to_stage, current_actor())
+    return gate_fragment(subject, gate, problem, status, template=template)
 
 
 def gate_fragment(
@@ -200,7 +212,13 @@ def fix_context(actor: Actor) -> dict[str, Any]:
         "option_name": option_name,
         "request_words": STATUS_WORDS.__getitem__,
         "fields_form": _fields_form,
+        "mark_of": mark_of,
     }
+
+
+def mark_of(value: Any) -> str:
+    """Return a short mark of a stored table: who saves another's rows away is told first."""
+    return hash_shown({"value": value})[:16]
 
 
 @dataclass(frozen=True)
@@ -209,6 +227,12 @@ class FieldsForm:
 
     fields: list[FieldDef]
     form: FlaskForm
+    errors: Mapping[str, str]
+    values: Mapping[str, Any]
+
+    def rows_of(self, table: FieldDef) -> int:
+        """Return how many rows of a table are shown."""
+        return rows_shown(table, self.values.get(table.key))
 
 
 def _fields_form(subject: Subject, keys: Iterable[str], problem: Problem | None) -> FieldsForm:
@@ -217,8 +241,10 @@ def _fields_form(subject: Subject, keys: Iterable[str], problem: Problem | None)
     values = {item.key: subject.value(item.key) for item in definitions}
     if problem:
         values |= typed_values("field", definitions, problem.typed)
+        tables = (item for item in definitions if item.type == "table")
+        values |= {item.key: rows_after(item, values[item.key], problem.rows) for item in tables}
     errors = problem.errors if problem else {}
-    return FieldsForm(definitions, build_form("field", definitions, values, errors))
+    return FieldsForm(definitions, build_form("field", definitions, values, errors), errors, values)
 
 
 def touched_by(subject: Subject, *stages: str) -> Touched:

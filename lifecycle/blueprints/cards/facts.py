@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf import FlaskForm
 
 from lifecycle.blueprints.cards import cards
-from lifecycle.blueprints.cards.answer import change, change_by
+from lifecycle.blueprints.cards.answer import Problem, answer, change, change_by, mark_of
 from lifecycle.blueprints.cards.forms import AttachmentForm, DetailsForm, MeetingForm, NextActionForm
 from lifecycle.core.clock import now
 from lifecycle.core.errors import Invalid
@@ -57,15 +58,28 @@ def _checked(form: FlaskForm) -> None:
 
 @cards.post("/cards/<uuid:card_id>/fields")
 def create_field_change(card_id: uuid.UUID) -> ResponseReturnValue:
-    """Fill in fields of the card or its account."""
+    """Fill in fields of the card or its account; asked for rows of a table, show the form with them."""
+    rows = request.form.get("rows", "")
+    if rows:
+        return answer(card_id, Problem(request.form.get("form", ""), "", typed=request.form, rows=rows))
 
     def act(subject: Subject, actor: Actor) -> None:
         typed = typed_values("field", list(subject.playbook.fields.values()), request.form)
         if not typed:
             raise Invalid("Nothing was filled in.")
+        _check_marks(subject, typed)
         set_fields(subject, read_fields(subject, typed), actor)
 
     return change(card_id, act)
+
+
+def _check_marks(subject: Subject, typed: Mapping[str, Any]) -> None:
+    """Refuse to save a table over rows that were not seen; a second time it is meant so."""
+    for key in typed:
+        seen, field = request.form.get(f"field-{key}-seen"), subject.playbook.fields[key]
+        if seen is not None and seen != mark_of(subject.value(key)):
+            sentence = f"Somebody has changed {field.name} meanwhile. Save again to put yours in its place."
+            raise Invalid(sentence, {key: sentence})
 
 
 @cards.post("/cards/<uuid:card_id>/details")

@@ -44,12 +44,11 @@ def sample(
     known = known_words(playbook).get(item.key)
     wanted = getattr(bounds, "one_of", None) or ()
     if known is not None:
-        value = chance.choice(known)
-        return (at + timedelta(days=value)).date().isoformat() if item.type == "date" else value
+        return _dated(item, chance.choice(known), at)
     if item.options:
         keys = [option.key for option in item.options if not wanted or option.key in wanted]
         return chance.choice(keys) if item.type == "choice" else keys[: max(1, len(keys) // 2)]
-    if isinstance(item, Question) and item.type in ("address", "table", "file"):
+    if item.type in ("address", "table", "file"):
         return _parts(playbook, item, at, chance)
     if item.type == "date":
         return (at + timedelta(days=chance.randrange(10, 40))).date().isoformat()
@@ -58,7 +57,15 @@ def sample(
     return _TEXTS.get(item.type, item.name)
 
 
-def _parts(playbook: str, item: Question, at: datetime, chance: random.Random) -> Any:
+def _dated(item: FieldDef | Question, value: Any, at: datetime) -> Any:
+    """Return a known value with the days it is written in as dates; a table has them in its rows."""
+    if item.type == "table":
+        columns = {column.key: column for column in item.columns}
+        return [{key: _dated(columns[key], cell, at) for key, cell in row.items()} for row in value]
+    return (at + timedelta(days=value)).date().isoformat() if item.type == "date" else value
+
+
+def _parts(playbook: str, item: FieldDef | Question, at: datetime, chance: random.Random) -> Any:
     if item.type == "address":
         return {"street": "Calle Mayor 14", "postcode": "28013", "town": "Madrid", "country": "Spain"}
     if item.type == "file":

@@ -76,7 +76,12 @@ def account_targets(playbook: PlaybookDef) -> list[Target]:
 
 
 def _fields(playbook: PlaybookDef, owner: str) -> Iterator[FieldDef]:
-    return (field for field in playbook.fields.values() if field.of == owner and not field.computed_by)
+    # One cell of a file holds no table.
+    return (
+        field
+        for field in playbook.fields.values()
+        if field.of == owner and not field.computed_by and field.type != "table"
+    )
 
 
 def suggest(

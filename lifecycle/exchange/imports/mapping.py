@@ -272,6 +272,8 @@ def _unmet_fields(
     found = []
     for key in fields:
         if key in known:
+            if known[key].type == "table":
+                found.append(f"{known[key].name} is a table, which no cell of a file can hold; leave it out.")
             continue
         if key in playbook.fields:
             other = playbook.fields[key].of

@@ -18,7 +18,7 @@ from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid, NotFound
 from lifecycle.governance.cards.limits import enter
-from lifecycle.governance.fields.values import ValueRefused, clean_text, read_value
+from lifecycle.governance.fields.values import PartsRefused, ValueRefused, clean_text, read_value
 from lifecycle.governance.gates.subject import Subject, field_value
 from lifecycle.governance.language.model import FieldDef
 from lifecycle.governance.rules.match import match_event
@@ -78,7 +78,8 @@ def read_fields(subject: Subject, typed: Mapping[str, Any]) -> dict[str, Any]:
     """Return the stored form of typed field values, by field key.
 
     Raises:
-        Invalid: naming every field that cannot be taken; nothing is kept then.
+        Invalid: naming every field that cannot be taken, a cell of a table as `key-row-column`; nothing is
+            kept then.
     """
     values: dict[str, Any] = {}
     errors: dict[str, str] = {}
@@ -92,6 +93,8 @@ def read_fields(subject: Subject, typed: Mapping[str, Any]) -> dict[str, Any]:
             continue
         try:
             values[key] = _as_kept(definition, read_value(definition, text))
+        except PartsRefused as refusal:
+            errors |= {f"{key}-{part}": sentence for part, sentence in refusal.parts.items()}
         except ValueRefused as refusal:
             errors[key] = str(refusal)
     if errors:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -19,10 +20,17 @@ from email_validator import EmailNotValidError, validate_email
 
 from lifecycle.core.text import many_lines, one_line
 from lifecycle.core.words import SOURCE, _, own, translated
-from lifecycle.governance.language.model import ADDRESS_PARTS, OPTIONAL_PARTS, FieldDef, Option, Question
+from lifecycle.governance.language.model import (
+    ADDRESS_PARTS,
+    OPTIONAL_PARTS,
+    FieldDef,
+    Option,
+    Question,
+)
 
 SHORT_TEXT = 500
 LONG_TEXT = 20_000
+_DAY_IN_A_CELL = "%-d %b %Y"
 
 
 class ValueRefused(ValueError):
@@ -41,8 +49,8 @@ def read_value(definition: FieldDef | Question, typed: Any) -> Any:
     """Return the stored form of what somebody typed; None for nothing.
 
     Args:
-        typed: text, or a list of option keys for `choices`; of forms a dictionary of texts for an `address`,
-            a list of dictionaries by column for a `table`, a list of {"id", "name"} for a `file`.
+        typed: text, or a list of option keys for `choices`, a list of dictionaries by column for a `table`;
+            of forms a dictionary of texts for an `address`, a list of {"id", "name"} for a `file`.
 
     Raises:
         ValueRefused: with a sentence that names what would be right.
@@ -51,7 +59,7 @@ def read_value(definition: FieldDef | Question, typed: Any) -> Any:
         typed = clean_text(typed, keep_lines=definition.type == "long_text")
     if typed in ("", None, [], {}):
         return None
-    if isinstance(definition, Question) and definition.type in _OF_PARTS:
+    if definition.type in _OF_PARTS:
         return _OF_PARTS[definition.type](definition, typed)
     if isinstance(typed, list | dict) and definition.type != "choices":
         raise ValueRefused(
@@ -91,9 +99,65 @@ def show_value(
         return f"{Decimal(str(value)):,.2f}" + (f" {currency}" if currency else "")
     if definition.type == "percent":
         return f"{Decimal(str(value)).normalize():f} %"
-    if isinstance(definition, Question) and definition.type in _OF_PARTS:
-        return _show_parts(definition, value, language)
+    if definition.type in _OF_PARTS:
+        return _show_parts(definition, value, language, currency)
     return str(value)
+
+
+@dataclass(frozen=True)
+class ShownTable:
+    """A table as people read it: the names of its columns, and the cells of each row as text."""
+
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def show_table(
+    definition: FieldDef | Question, value: Any, currency: str | None = None, language: str = SOURCE
+) -> ShownTable | None:
+    """Return a stored table cell by cell, or None for what is none, or has no rows.
+
+    Args:
+        language: as for `show_value`.
+    """
+    if definition.type != "table" or not filled_rows(value):
+        return None
+    columns = definition.columns
+    rows = [
+        [_show_cell(column, row.get(column.key), currency, language) for column in columns]
+        for row in filled_rows(value)
+    ]
+    return ShownTable([own(column.name, language) for column in columns], rows)
+
+
+def spoken_day(value: str, form: str = "%-d %B %Y") -> str:
+    """Return a stored date as a letter says it; what was kept as something else, as it is."""
+    try:
+        return date.fromisoformat(value).strftime(form)
+    except ValueError:
+        # Kept under an older revision, as something else.
+        return str(value)
+
+
+def for_expressions(definition: FieldDef | Question, value: Any) -> Any:
+    """Return a stored value as expressions take it; None where there is none."""
+    if value is None:
+        return None
+    if definition.type in _NUMBERS:
+        try:
+            return Decimal(str(value))
+        except InvalidOperation:
+            # Kept under an older revision, as something else: the expression will say that it is no number.
+            return value
+    if definition.type == "address":
+        return {part: value.get(part) for part in ADDRESS_PARTS}
+    if definition.type == "table" and isinstance(value, list):
+        columns = definition.columns
+        return [
+            {column.key: for_expressions(column, row.get(column.key)) for column in columns}
+            for row in filled_rows(value)
+        ]
+    return value
 
 
 def show_answer(question: Question, typed: Any, language: str = SOURCE) -> str:
@@ -125,22 +189,40 @@ def draft_value(typed: Any) -> Any:
     return many_lines(str(typed))[: 2 * LONG_TEXT]
 
 
-def _show_parts(definition: Question, value: Any, language: str) -> str:
+def _show_parts(
+    definition: FieldDef | Question, value: Any, language: str, currency: str | None = None
+) -> str:
     if definition.type == "address":
         return "\n".join(str(value[part]) for part in ADDRESS_PARTS if value.get(part))
     if definition.type == "file":
         return ", ".join(str(item["name"]) for item in value)
-    return "\n".join(_show_row(definition.columns, row, language) for row in filled_rows(value))
+    if not isinstance(value, list):
+        return str(value)  # Kept under an older revision, as something else.
+    shown = (_show_row(definition.columns, row, currency, language) for row in filled_rows(value))
+    return "\n".join(shown)
 
 
-def _show_row(columns: Sequence[Question], row: Mapping[str, Any], language: str) -> str:
+def _show_row(
+    columns: Sequence[Question], row: Mapping[str, Any], currency: str | None, language: str
+) -> str:
     shown = (
-        (own(column.name, language), show_answer(column, row.get(column.key), language)) for column in columns
+        (own(column.name, language), _show_cell(column, row.get(column.key), currency, language))
+        for column in columns
     )
     return "; ".join(f"{name}: {text}" for name, text in shown if text)
 
 
-def _read_address(definition: Question, typed: Any) -> dict[str, str] | None:
+def _show_cell(column: Question, typed: Any, currency: str | None, language: str) -> str:
+    try:
+        value = read_value(column, typed)
+    except ValueRefused:
+        return show_answer(column, typed, language)
+    if column.type == "date" and language == SOURCE and value:
+        return spoken_day(value, _DAY_IN_A_CELL)
+    return show_value(column, value, currency, language)
+
+
+def _read_address(definition: FieldDef | Question, typed: Any) -> dict[str, str] | None:
     given = typed if isinstance(typed, dict) else {"street": str(typed)}
     value: dict[str, str] = {}
     for part in ADDRESS_PARTS:
@@ -166,7 +248,9 @@ def _read_address(definition: Question, typed: Any) -> dict[str, str] | None:
     return value
 
 
-def _read_table(definition: Question, typed: Any) -> list[dict[str, Any]] | None:
+def _read_table(definition: FieldDef | Question, typed: Any) -> list[dict[str, Any]] | None:
+    if isinstance(definition, FieldDef) and not isinstance(typed, list):
+        raise ValueRefused(_("%(name)s is a table; it takes rows.", name=own(definition.name)))
     rows = filled_rows(typed)
     if len(rows) > definition.most_rows:
         raise ValueRefused(
@@ -181,17 +265,21 @@ def _read_table(definition: Question, typed: Any) -> list[dict[str, Any]] | None
     values = [_read_row(definition, number, row, errors) for number, row in enumerate(rows)]
     if errors:
         raise PartsRefused(errors)
-    return values or None
+    return [row for row in values if row] or None
 
 
 def filled_rows(typed: Any) -> list[dict[str, Any]]:
     """Return the rows of a table in which something was typed."""
     given = typed if isinstance(typed, list) else []
-    return [row for row in given if isinstance(row, dict) and any(row.values())]
+    return [row for row in given if isinstance(row, dict) and any(map(_is_filled, row.values()))]
+
+
+def _is_filled(cell: Any) -> bool:
+    return bool(cell.strip()) if isinstance(cell, str) else cell not in (None, [])
 
 
 def _read_row(
-    definition: Question, number: int, row: Mapping[str, Any], errors: dict[str, str]
+    definition: FieldDef | Question, number: int, row: Mapping[str, Any], errors: dict[str, str]
 ) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for column in definition.columns:
@@ -210,13 +298,13 @@ def _read_row(
     return values
 
 
-def _read_files(_definition: Question, typed: Any) -> list[dict[str, str]] | None:
+def _read_files(_definition: FieldDef | Question, typed: Any) -> list[dict[str, str]] | None:
     # Which files there are is decided where they are taken in; nothing that is typed adds one.
     given = [item for item in typed if isinstance(item, dict)] if isinstance(typed, list) else []
     return [{"id": str(item["id"]), "name": str(item["name"])} for item in given] or None
 
 
-_OF_PARTS: dict[str, Callable[[Question, Any], Any]] = {
+_OF_PARTS: dict[str, Callable[[FieldDef | Question, Any], Any]] = {
     "address": _read_address,
     "table": _read_table,
     "file": _read_files,

@@ -6,18 +6,16 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from lifecycle.governance.fields.values import for_expressions
 from lifecycle.governance.gates.subject import Subject, field_value
 from lifecycle.governance.language.model import FieldDef, PlaybookDef
 from lifecycle.work.attachments.models import Attachment
 from lifecycle.work.attachments.queries import attachments_by_card
 from lifecycle.work.client_requests.models import ClientRequest
 from lifecycle.work.client_requests.queries import requests_by_card
-
-_NUMBERS = frozenset({"integer", "number", "money", "percent"})
 
 
 @dataclass(frozen=True)
@@ -75,13 +73,7 @@ def today_of(playbook: PlaybookDef, at: datetime) -> date:
 def _value(field: FieldDef, subject: Subject) -> Any:
     proposed = subject.proposed.get(field.key)
     value = proposed if proposed is not None else field_value(field, subject.card, subject.account)
-    if value is None or field.type not in _NUMBERS:
-        return value
-    try:
-        return Decimal(str(value))
-    except InvalidOperation:
-        # Kept under an older revision, as something else: the expression will say that it is no number.
-        return value
+    return for_expressions(field, value)
 
 
 def _requests(playbook: PlaybookDef, asked: Mapping[str, ClientRequest]) -> dict[str, dict[str, Any]]:

@@ -159,6 +159,30 @@ class OptionDocument(Written):
 Options = Ordered[OptionDocument]
 
 
+class QuestionDocument(Written):
+    """A question of a move. A bare word is a type, a list, or a field of the card that takes the answer."""
+
+    short = "type"
+    name: Name | None = None
+    type: Words | None = None
+    list: Key | None = None
+    options: Options = {}
+    required: bool = True
+    help: Text = ""
+    saves: Key | None = None
+
+
+class ColumnDocument(QuestionDocument):
+    """A column of a table: a simple question, asked in every row, with bounds of its own."""
+
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
+
+
+Columns = Ordered[ColumnDocument]
+MostRows = Annotated[int, Field(ge=1, le=500)]
+
+
 class FieldDocument(Written):
     """A field. A bare word is its type, or the list its value comes from."""
 
@@ -173,19 +197,8 @@ class FieldDocument(Written):
     maximum: Decimal | None = None
     pattern: Text | None = None
     pattern_says: Text = ""
-
-
-class QuestionDocument(Written):
-    """A question of a move. A bare word is a type, a list, or a field of the card that takes the answer."""
-
-    short = "type"
-    name: Name | None = None
-    type: Words | None = None
-    list: Key | None = None
-    options: Options = {}
-    required: bool = True
-    help: Text = ""
-    saves: Key | None = None
+    columns: Columns = {}
+    rows: MostRows = 50
 
 
 class FormQuestionDocument(QuestionDocument):
@@ -199,8 +212,8 @@ class FormQuestionDocument(QuestionDocument):
     valid_says: Text = ""
     prefill: Words | None = None
     legal: Key | None = None
-    columns: Ordered[QuestionDocument] = {}
-    rows: Annotated[int, Field(ge=1, le=500)] = 50
+    columns: Columns = {}
+    rows: MostRows = 50
 
 
 class SectionDocument(Written):

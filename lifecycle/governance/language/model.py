@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lifecycle.core.durations import Duration
     from lifecycle.core.expressions import Expression
 
-FieldType = Literal[
+SimpleType = Literal[
     "text",
     "long_text",
     "integer",
@@ -36,8 +36,10 @@ FieldType = Literal[
     "phone",
     "url",
 ]
-QuestionType = FieldType | Literal["address", "file", "table"]
-"""What a question of a form may be besides: an address, files, or a table of simple questions."""
+FieldType = SimpleType | Literal["table"]
+"""What a field may be besides: a table, whose columns are of simple types."""
+QuestionType = FieldType | Literal["address", "file"]
+"""What a question of a form may be besides: an address, or files."""
 ADDRESS_PARTS: Final[dict[str, str]] = {
     "street": marked("Street and number"),
     "postcode": marked("Postal code"),
@@ -76,9 +78,12 @@ class FieldDef:
     """A field of a card or of its account.
 
     How a value is kept, by type: `integer` an int; `number`, `money`, `percent` a decimal string ("12.50");
-    `date` "2026-11-30"; `choice` an option's key; `choices` a list of option keys; `yes_no` a bool; every
-    other type a string. Money is in the card's currency. `minimum` and `maximum` bound numbers; for text they
-    bound its length. `pattern` must match the whole text; `pattern_says` tells people what it wants.
+    `date` "2026-11-30"; `choice` an option's key; `choices` a list of option keys; `yes_no` a bool; `table`
+    a list of dictionaries by column, one for each row; every other type a string. Money is in the card's
+    currency. `minimum` and `maximum` bound numbers; for text they bound its length. `pattern` must match the
+    whole text; `pattern_says` tells people what it wants.
+
+    A `table` has simple questions as `columns` and at most `most_rows` rows; only a card's field can be one.
 
     `computed_by` names the request to the client whose score is kept here: nobody writes such a field.
     """
@@ -94,6 +99,8 @@ class FieldDef:
     pattern: str | None = None
     pattern_says: str = ""
     computed_by: str | None = None
+    columns: tuple[Question, ...] = ()
+    most_rows: int = 0
 
     @property
     def is_column(self) -> bool:

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from lifecycle.core.expressions import Declared
-from lifecycle.governance.language.model import EvidenceDef, FieldDef, FieldType
+from lifecycle.governance.language.model import (
+    ADDRESS_PARTS,
+    EvidenceDef,
+    FieldDef,
+    Question,
+    SimpleType,
+)
 
 CARD_NAMES: Final[dict[str, Declared]] = {
     "title": "text",
@@ -32,7 +38,7 @@ EVENT_NAMES: Final[dict[str, Declared]] = {
 }
 """What a rule's condition may ask of the event that set it off; what an event does not have is empty."""
 
-KIND_OF_FIELD: Final[dict[FieldType, Declared]] = {
+KIND_OF_FIELD: Final[dict[SimpleType, Declared]] = {
     "text": "text",
     "long_text": "text",
     "integer": "number",
@@ -49,6 +55,17 @@ KIND_OF_FIELD: Final[dict[FieldType, Declared]] = {
 }
 
 
+def kind_of(definition: FieldDef | Question) -> Declared:
+    """Return of what kind a field's value or a question's answer is for expressions."""
+    if definition.type == "address":
+        return dict.fromkeys(ADDRESS_PARTS, "text")
+    if definition.type == "file":
+        return [{"name": "text"}]
+    if definition.type == "table":
+        return [{column.key: kind_of(column) for column in definition.columns}]
+    return KIND_OF_FIELD[definition.type]
+
+
 def declared_names(
     fields: Iterable[FieldDef], evidence: Iterable[EvidenceDef], requests: Iterable[str] = ()
 ) -> Mapping[str, Declared]:
@@ -59,7 +76,7 @@ def declared_names(
     """
     card, account = dict(CARD_NAMES), dict(ACCOUNT_NAMES)
     for each in fields:
-        (card if each.of == "card" else account)[each.key] = KIND_OF_FIELD[each.type]
+        (card if each.of == "card" else account)[each.key] = kind_of(each)
     proofs: dict[str, Declared] = {each.key: dict(EVIDENCE_NAMES) for each in evidence}
     asked: dict[str, Declared] = {key: dict(REQUEST_NAMES) for key in requests}
     return {"card": card, "account": account, "evidence": proofs, "requests": asked, **MOMENTS}

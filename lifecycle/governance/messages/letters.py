@@ -13,7 +13,7 @@ from flask import render_template
 from markupsafe import Markup
 
 from lifecycle.core.words import SOURCE, _, own, said_in, speaking
-from lifecycle.governance.fields.values import show_value
+from lifecycle.governance.fields.values import show_value, spoken_day
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import MessageDef
 from lifecycle.governance.messages.template import fill_html, fill_text
@@ -178,6 +178,8 @@ def show_field(subject: Subject, key: str, language: str = SOURCE) -> str:
 
 
 def _day(value: str, language: str) -> str:
+    if language == SOURCE:
+        return spoken_day(value)
     try:
         return _in_words(date.fromisoformat(value), language)
     except ValueError:

@@ -108,12 +108,17 @@ def params_model(check_type: CheckType[Any, Any]) -> type[BaseModel]:
 
 
 def _look_up(check_type: CheckType[Any, Any], params: Params, wanted: Any, names: Names, path: Path) -> None:
+    unknown: set[str] = set()
     for reference in check_type.references(params):
+        if reference.name in unknown:
+            continue  # It was said once that there is no such thing.
         place = path_of(wanted, reference.name, path)
         if reference.kind == "expression":
             names.expression(reference.name, place)
             continue
         is_known = names.expect(reference.kind, reference.name, place)
+        if not is_known:
+            unknown.add(reference.name)
         # What a gate asks to be filled in must be something that people can fill in.
         if is_known and reference.kind == "field" and check_type.keyword != "approval":
             names.expect("writable_field", reference.name, place)

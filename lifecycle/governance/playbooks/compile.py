@@ -181,6 +181,9 @@ def _names(
         "department": main.departments,
         "evidence": evidence,
         "field": fields,
+        "single_field": [
+            key for key, field in fields.items() if field.computed_by is None and field.type != "table"
+        ],
         "writable_field": [key for key, field in fields.items() if field.computed_by is None],
         "lane": main.lanes,
         "legal_document": content.legal,

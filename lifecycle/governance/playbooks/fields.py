@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, get_args
 
 from lifecycle.governance.language.document import (
+    ColumnDocument,
     FieldDocument,
     FormQuestionDocument,
     Options,
@@ -20,11 +21,13 @@ from lifecycle.governance.language.model import (
     FieldType,
     Option,
     Question,
+    SimpleType,
 )
 from lifecycle.governance.language.names import ACCOUNT_NAMES, CARD_NAMES
 from lifecycle.governance.playbooks.references import Findings
 
-TYPES: Final[tuple[FieldType, ...]] = get_args(FieldType)
+TYPES: Final[tuple[SimpleType, ...]] = get_args(SimpleType)
+_NOT_IN_COLUMNS: Final = ("address", "file", "table")
 _OF_OPTIONS: Final = ("choice", "choices")
 _BOUNDED: Final = ("text", "long_text", "integer", "number", "money", "percent")
 _MATCHED: Final = ("text", "long_text", "phone", "url")
@@ -74,6 +77,10 @@ def expect_date(
 def compile_field(key: str, written: FieldDocument, lists: Lists, findings: Findings, path: Path) -> FieldDef:
     """Return the field; mistakes are noted and the rest of it is still given."""
     _check_name(key, written, findings, path)
+    if written.type == "table":
+        return _table(key, written, lists, findings, path)
+    if written.columns:
+        findings.note((*path, "columns"), "only a table has columns", "write 'type: table'")
     kind, options = _kind_and_options(written, lists, findings, path)
     if written.of == "account" and key in ACCOUNT_COLUMNS and kind not in ("text", "choice"):
         findings.note(path, f"'{key}' of an account is a text or a choice", "write 'type: choice'")
@@ -93,6 +100,39 @@ def compile_field(key: str, written: FieldDocument, lists: Lists, findings: Find
     )
 
 
+def _table(key: str, written: FieldDocument, lists: Lists, findings: Findings, path: Path) -> FieldDef:
+    if written.of == "account":
+        findings.note((*path, "type"), "a table belongs to the card", "leave 'of: account' out")
+    if written.list is not None or written.options:
+        findings.note(path, "a table has nothing to choose from", "write the options at a column")
+    check_bounds(written, "table", findings, path)
+    _check_pattern(written, "table", findings, path)
+    columns = compile_columns(written.columns, QuestionCompiler({}, lists, findings), path)
+    name = written.name or words_of(key)
+    return FieldDef(key, name, "table", help=written.help, columns=columns, most_rows=written.rows)
+
+
+def compile_columns(
+    written: Mapping[str, ColumnDocument], compiler: QuestionCompiler, path: Path
+) -> tuple[Question, ...]:
+    """Return the columns of a table in order; mistakes are noted."""
+    if not written:
+        compiler.findings.note(path, "the table has no columns", "add 'columns:'")
+    return tuple(_column(key, each, compiler, (*path, "columns", key)) for key, each in written.items())
+
+
+def _column(key: str, written: ColumnDocument, compiler: QuestionCompiler, path: Path) -> Question:
+    # A column named like a field of the card asks for something else: there is one in every row.
+    is_typed = written.type or written.list or written.options
+    plain = written if is_typed else written.model_copy(update={"type": "text"})
+    is_simple = written.type not in _NOT_IN_COLUMNS
+    column = compiler.one(key, plain, path) if is_simple else Question(key, words_of(key))
+    if not is_simple or column.type in _NOT_IN_COLUMNS:
+        compiler.findings.note(path, f"a column cannot be of type {written.type}", "use a simple type")
+    check_bounds(written, column.type, compiler.findings, path)
+    return replace(column, saves=None, columns=(), minimum=written.minimum, maximum=written.maximum)
+
+
 def _check_name(key: str, written: FieldDocument, findings: Findings, path: Path) -> None:
     taken = CARD_NAMES if written.of == "card" else ACCOUNT_NAMES
     if key in taken and not (written.of == "account" and key in ACCOUNT_COLUMNS):
@@ -103,7 +143,7 @@ def _check_name(key: str, written: FieldDocument, findings: Findings, path: Path
 
 def _kind_and_options(
     written: FieldDocument | QuestionDocument, lists: Lists, findings: Findings, path: Path
-) -> tuple[FieldType, tuple[Option, ...]]:
+) -> tuple[SimpleType, tuple[Option, ...]]:
     """Return the type and the options, whichever way they are written."""
     word, listed = written.type, written.list
     if word is not None and word not in TYPES:
@@ -122,7 +162,7 @@ def _kind_and_options(
     if listed is not None and written.options:
         findings.note((*path, "options"), "a list and options of its own cannot be mixed", "keep one of them")
     options = lists[listed] if listed is not None else options_of(written.options)
-    kind: FieldType = next((each for each in TYPES if each == word), "choice" if options else "text")
+    kind: SimpleType = next((each for each in TYPES if each == word), "choice" if options else "text")
     if kind in _OF_OPTIONS and not options:
         findings.note(
             path, f"a {kind} needs something to choose from", "add 'options: [a, b]' or 'list: name'"
@@ -133,7 +173,7 @@ def _kind_and_options(
 
 
 def check_bounds(
-    written: FieldDocument | FormQuestionDocument, kind: str, findings: Findings, path: Path
+    written: FieldDocument | ColumnDocument | FormQuestionDocument, kind: str, findings: Findings, path: Path
 ) -> None:
     """Note bounds that make no sense."""
     low, high = written.minimum, written.maximum
@@ -174,7 +214,23 @@ class QuestionCompiler:
 
     def compiled(self, asks: Mapping[str, QuestionDocument], path: Path) -> tuple[Question, ...]:
         """Return the questions in order; one that saves to a field takes type and options from it."""
-        return tuple(self.one(key, written, (*path, key)) for key, written in asks.items())
+        found = tuple(self.one(key, written, (*path, key)) for key, written in asks.items())
+        for question in found:
+            if question.type == "table":
+                sentence = f"'{shown(question.saves)}' is a table, and only a form asks for one"
+                remedy = "ask for it in the gate, with 'field:', or on a page of a form"
+                self.findings.note((*path, question.key), sentence, remedy)
+        return found
+
+    def kept_in(self, written: QuestionDocument, path: Path) -> FieldDef | None:
+        """Return the table of the card that a form's table saves to, or None with a note."""
+        field = self.fields.get(written.saves or "")
+        if field is not None and field.type == "table":
+            return field
+        tables = [each.key for each in self.fields.values() if each.type == "table"]
+        sentence = f"'{shown(written.saves)}' is not a field of type table"
+        self.findings.note((*path, "saves"), sentence, nearest(written.saves or "", tables))
+        return None
 
     def one(self, key: str, written: QuestionDocument, path: Path) -> Question:
         """Return one question."""
@@ -216,4 +272,6 @@ class QuestionCompiler:
             required=written.required,
             help=written.help or target.help,
             saves=saves,
+            columns=target.columns,
+            most_rows=target.most_rows,
         )

@@ -15,7 +15,6 @@ from lifecycle.governance.language.document import (
 )
 from lifecycle.governance.language.errors import Path, nearest, shown
 from lifecycle.governance.language.model import (
-    ADDRESS_PARTS,
     FieldDef,
     FormPageDef,
     Question,
@@ -24,8 +23,13 @@ from lifecycle.governance.language.model import (
     ScoreReason,
     SectionDef,
 )
-from lifecycle.governance.language.names import ACCOUNT_NAMES, CARD_NAMES, KIND_OF_FIELD
-from lifecycle.governance.playbooks.fields import QuestionCompiler, check_bounds, words_of
+from lifecycle.governance.language.names import ACCOUNT_NAMES, CARD_NAMES, kind_of
+from lifecycle.governance.playbooks.fields import (
+    QuestionCompiler,
+    check_bounds,
+    compile_columns,
+    words_of,
+)
 from lifecycle.governance.playbooks.references import Names
 
 FORM_TYPES: Final[tuple[QuestionType, ...]] = ("address", "file", "table")
@@ -105,30 +109,25 @@ class FormCompiler:
             self.names.findings.note((*path, "columns"), "only a table has columns", "write 'type: table'")
         if kind is None:
             return self.questions.one(key, _simple(written), path)
-        columns: tuple[Question, ...] = ()
-        if kind == "table":
-            columns = tuple(
-                self._column(name, each, (*path, "columns", name)) for name, each in written.columns.items()
-            )
-            if not columns:
-                self.names.findings.note(path, "the table has no columns", "add 'columns:'")
-        return Question(
-            key,
-            written.name or words_of(key),
-            kind,
-            required=written.required,
-            help=written.help,
-            columns=columns,
-            most_rows=written.rows,
+        question = Question(
+            key, written.name or words_of(key), kind, required=written.required, help=written.help
         )
+        return self._table(question, written, path) if kind == "table" else question
 
-    def _column(self, key: str, written: QuestionDocument, path: Path) -> Question:
-        if written.type in FORM_TYPES:
-            self.names.findings.note(path, f"a column cannot be of type {written.type}", "use a simple type")
-            return Question(key, words_of(key))
-        # A column named like a field of the card asks for something else: there is one in every row.
-        plain = written if written.type or written.list or written.options else _as_text(written)
-        return replace(self.questions.one(key, plain, path), saves=None)
+    def _table(self, question: Question, written: FormQuestionDocument, path: Path) -> Question:
+        """Return the table; one that saves to a field has its columns, and may leave them unwritten."""
+        field = self.questions.kept_in(written, path) if written.saves else None
+        if field is not None and not written.columns:
+            return replace(question, saves=field.key, columns=field.columns, most_rows=field.most_rows)
+        columns = compile_columns(written.columns, self.questions, path)
+        table = replace(question, columns=columns, most_rows=written.rows)
+        if field is None:
+            return table
+        if _shape(columns) != _shape(field.columns):
+            sentence = f"'{shown(field.key)}' has other columns than this table, and could not keep its rows"
+            remedy = "leave 'columns:' out to ask for those of the field"
+            self.names.findings.note((*path, "columns"), sentence, remedy)
+        return replace(table, saves=field.key, most_rows=min(written.rows, field.most_rows))
 
     def _condition(self, text: str | None, path: Path) -> Expression | None:
         return self.names.with_answers(self.asked).expression(text, path)
@@ -140,7 +139,7 @@ class FormCompiler:
             *CONTACT_PLACES,
             *(f"card.{name}" for name in CARD_NAMES),
             *(f"account.{name}" for name in ACCOUNT_NAMES),
-            *(f"{each.of}.{each.key}" for each in self.fields.values()),
+            *(f"{each.of}.{each.key}" for each in self.fields.values() if each.type != "table"),
         ]
         if place not in known:
             self.names.findings.note(path, f"'{shown(place)}' cannot be filled in", nearest(place, known))
@@ -176,19 +175,11 @@ def _simple(written: FormQuestionDocument) -> QuestionDocument:
     return QuestionDocument(**{name: getattr(written, name) for name in QuestionDocument.model_fields})
 
 
-def _as_text(written: QuestionDocument) -> QuestionDocument:
-    return written.model_copy(update={"type": "text"})
-
-
-def kind_of(question: Question) -> Declared:
-    """Return of what kind a question's answer is for expressions."""
-    if question.type == "address":
-        return dict.fromkeys(ADDRESS_PARTS, "text")
-    if question.type == "file":
-        return [{"name": "text"}]
-    if question.type == "table":
-        return [{column.key: kind_of(column) for column in question.columns}]
-    return KIND_OF_FIELD[question.type]
+def _shape(columns: Iterable[Question]) -> list[tuple[object, ...]]:
+    """Return what makes a row fit both tables: keys, types and what can be chosen."""
+    return [
+        (column.key, column.type, frozenset(option.key for option in column.options)) for column in columns
+    ]
 
 
 def all_questions(pages: Iterable[FormPageDef]) -> tuple[Question, ...]:

@@ -26,7 +26,7 @@ from lifecycle.governance.cards.summary import forward_question, refresh_summary
 from lifecycle.governance.fields.values import ValueRefused, read_value
 from lifecycle.governance.gates.evaluate import evaluate
 from lifecycle.governance.gates.subject import Subject
-from lifecycle.governance.language.model import PipelineDef, PlaybookDef, StageDef
+from lifecycle.governance.language.model import FieldDef, PipelineDef, PlaybookDef, StageDef
 from lifecycle.governance.moves.visits import make_tasks
 from lifecycle.governance.playbooks.changes import Change, changes_between
 from lifecycle.governance.playbooks.differences import StageDifference, stage_differences
@@ -382,8 +382,17 @@ def _retyped(target: _Target, revision_id: int) -> list[str]:
     return [
         field.key
         for field in target.playbook.fields.values()
-        if field.of == "card" and (field.key not in old or old[field.key].type != field.type)
+        if field.of == "card"
+        and (
+            field.key not in old
+            or old[field.key].type != field.type
+            or _columns(old[field.key]) != _columns(field)
+        )
     ]
+
+
+def _columns(field: FieldDef) -> list[tuple[str, str]]:
+    return [(column.key, column.type) for column in field.columns]
 
 
 def _value_hindrance(target: _Target, revision_id: int, values: Mapping[str, Any]) -> str | None:
@@ -403,12 +412,22 @@ def _value_hindrance(target: _Target, revision_id: int, values: Mapping[str, Any
 
 def _fits(playbook: PlaybookDef, key: str, value: Any) -> bool:
     """Say whether a stored value is of the field's type; bounds and patterns are for who writes next."""
-    unbounded = replace(playbook.fields[key], minimum=None, maximum=None, pattern=None)
+    field = playbook.fields[key]
+    columns = tuple(replace(each, required=False, minimum=None, maximum=None) for each in field.columns)
+    unbounded = replace(field, minimum=None, maximum=None, pattern=None, columns=columns)
+    if field.type == "table" and not _keeps_every_cell(field, value):
+        return False
     try:
         read_value(unbounded, value if isinstance(value, str | list) else str(value))
     except ValueRefused:
         return False
     return True
+
+
+def _keeps_every_cell(field: FieldDef, value: Any) -> bool:
+    """Say whether no row has a cell that the field lacks a column for: saving would lose it."""
+    known = {column.key for column in field.columns}
+    return isinstance(value, list) and all(isinstance(row, dict) and row.keys() <= known for row in value)
 
 
 # --- what becomes of gates ---

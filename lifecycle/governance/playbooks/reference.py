@@ -124,7 +124,9 @@ def requirement_in_words(playbook: PlaybookDef, stage: StageDef, check: CheckDef
 
 
 def _of_field(playbook: PlaybookDef, _: StageDef, check: CheckDef, name: str) -> str:
-    return f"{playbook.fields[name].name} is filled in" + _bounds(check)
+    field = playbook.fields[name]
+    filled = f"{field.name} has a row" if field.type == "table" else f"{field.name} is filled in"
+    return filled + _bounds(check)
 
 
 def _of_evidence(playbook: PlaybookDef, _: StageDef, __: CheckDef, name: str) -> str:

@@ -36,6 +36,7 @@ KINDS: Final[dict[str, str]] = {
     "role": "a role that somebody can hold",
     "stage": "a stage of this pipeline",
     "task": "a task of this pipeline",
+    "single_field": "a field that can be written and takes a single value",
     "writable_field": "a field that can be written",
 }
 

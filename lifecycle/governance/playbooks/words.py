@@ -139,6 +139,7 @@ def _of_request(playbook: PlaybookDef, request: ClientRequestDef) -> Iterator[Se
     for key in request.shows:
         field = playbook.fields[key]
         yield from _plain("playbook.yaml", field.name, *_names(field.options))
+        yield from _of_questions("playbook.yaml", field.columns)
     papers = [*request.documents, *([request.attach] if request.attach else [])]
     yield from _plain("playbook.yaml", *(playbook.evidence[key].name for key in papers))
     for key in request.legal:

@@ -241,6 +241,8 @@ def answer_request(
     signed = _signed(held, signer, position, signing) if held.definition.sign else {}
     at = now()
     is_accepted = held.definition.answer == "accept"
+    # From now on it reads as it was asked here, whatever the card is taken over to.
+    request.revision_id = subject.card.revision_id
     request.answers = values
     request.files = [*request.files, *({"id": str(file.id), "name": file.name} for file in files)]
     request.answered_at, request.stuck_reason = at, None
@@ -270,7 +272,7 @@ def answer_request(
     db.session.flush()
     data: dict[str, Any] = {"proof": request.proof, "answers": values, "files": request.files}
     if not is_accepted:
-        data["submission"] = _freeze(request, scores).number
+        data["submission"] = _freeze(held, scores).number
     record_act(held, "card.request.accepted" if is_accepted else "card.request.submitted", data)
     if signed:
         enqueue_after_commit(BULK, "jobs.papers.make_due")
@@ -359,11 +361,13 @@ def _read(
     return read.values, {**read.fields, **points}, [asdict(score) for score in scores]
 
 
-def _freeze(request: ClientRequest, scores: list[dict[str, Any]]) -> RequestSubmission:
+def _freeze(held: Answering, scores: list[dict[str, Any]]) -> RequestSubmission:
+    request = held.request
     before = find_submission(request.id)
     frozen = RequestSubmission(
         request_id=request.id,
         number=before.number + 1 if before else 1,
+        revision_id=held.subject.card.revision_id,
         answers=request.answers,
         files=request.files,
         scores=scores,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from lifecycle.core.tokens import hash_token
 from lifecycle.core.words import _
 from lifecycle.governance.cards.edit import record_card_event
 from lifecycle.governance.cards.waiting import start_waiting, stop_waiting
+from lifecycle.governance.fields.values import show_table
 from lifecycle.governance.gates.checks.client import shown_values
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ClientRequestDef, ReminderSeries
@@ -187,12 +189,16 @@ def fix_what_is_shown(
         fill_text(definition.intro, message_values(subject, contact, owner)) if definition.intro else ""
     )
     request.consent = definition.consent
-    request.shown = [
-        {"key": key, "name": subject.playbook.fields[key].name, "value": show_field(subject, key)}
-        for key in definition.shows
-    ]
+    request.shown = [_shown(subject, key) for key in definition.shows]
     request.shown_hash = hash_shown(shown_values(subject, definition.shows))
     request.documents = [*_documents(subject, definition), *legal_in_force(subject, definition)]
+
+
+def _shown(subject: Subject, key: str) -> dict[str, Any]:
+    definition = subject.playbook.fields[key]
+    shown: dict[str, Any] = {"key": key, "name": definition.name, "value": show_field(subject, key)}
+    table = show_table(definition, subject.value(key), subject.card.value_currency)
+    return {**shown, "table": asdict(table)} if table else shown
 
 
 def _documents(subject: Subject, definition: ClientRequestDef) -> list[dict[str, Any]]:

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 from lifecycle.core.expressions import Expression, ExpressionError
 from lifecycle.core.words import _, own
 from lifecycle.governance.fields.questions import ReadAnswers
-from lifecycle.governance.fields.values import PartsRefused, ValueRefused, read_value
+from lifecycle.governance.fields.values import PartsRefused, ValueRefused, for_expressions, read_value
 from lifecycle.governance.gates.context import Facts, expression_context
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import (
-    ADDRESS_PARTS,
     ClientRequestDef,
     FormPageDef,
     PlaybookDef,
@@ -28,8 +26,6 @@ from lifecycle.governance.language.model import (
     SectionDef,
 )
 from lifecycle.records.accounts.models import Contact
-
-_NUMBERS: Final = frozenset({"integer", "number", "money", "percent"})
 
 
 @dataclass(frozen=True)
@@ -199,6 +195,28 @@ def read_form(definition: ClientRequestDef, subject: Subject, answers: Mapping[s
     return FormState(pages, context)
 
 
+@dataclass(frozen=True)
+class SentPage:
+    """A page of a form as it was sent: its questions that have an answer, with what is stored of it."""
+
+    page: FormPageDef
+    answers: list[tuple[Question, Any]]
+
+
+def read_sent(definition: ClientRequestDef, answers: Mapping[str, Any]) -> list[SentPage]:
+    """Return the pages of what was sent that have answers; what was asked then is what was answered.
+
+    Args:
+        definition: the form as the revision has it under which it was sent.
+        answers: as they were stored.
+    """
+    pages = [
+        SentPage(page, [(each, answers[each.key]) for each in page.questions if each.key in answers])
+        for page in definition.pages
+    ]
+    return [page for page in pages if page.answers]
+
+
 def _section(
     section: SectionDef, subject: Subject, answers: Mapping[str, Any], context: dict[str, Any], on_page: bool
 ) -> AskedSection:
@@ -242,22 +260,6 @@ def _holds(condition: Expression | None, context: Mapping[str, Any]) -> bool:
         return condition.evaluate(context)
     except ExpressionError:
         return False
-
-
-def for_expressions(question: Question, value: Any) -> Any:
-    """Return a stored answer as expressions take it; None where there is none."""
-    if value is None:
-        return None
-    if question.type in _NUMBERS:
-        return Decimal(str(value))
-    if question.type == "address":
-        return {part: value.get(part) for part in ADDRESS_PARTS}
-    if question.type == "table":
-        columns = question.columns
-        return [
-            {column.key: for_expressions(column, row.get(column.key)) for column in columns} for row in value
-        ]
-    return value
 
 
 def first_answers(definition: ClientRequestDef, subject: Subject, contact: Contact | None) -> dict[str, Any]:

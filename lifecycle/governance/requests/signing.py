@@ -45,7 +45,7 @@ def content_of(subject: Subject, definition: ClientRequestDef, request: ClientRe
         "request": request.name,
         "account": subject.account.name,
         "intro": request.intro,
-        "shown": [[item["name"], item["value"] or ""] for item in request.shown],
+        "shown": [_shown(item) for item in request.shown],
         "documents": [
             [item["name"], item["title"], item.get("sha256") or item["url"] or ""]
             for item in request.documents
@@ -57,6 +57,11 @@ def content_of(subject: Subject, definition: ClientRequestDef, request: ClientRe
         ],
         "consent": request.consent,
     }
+
+
+def _shown(item: dict[str, Any]) -> list[Any]:
+    """Return name and words of what is shown, and of a table its cells as well."""
+    return [item["name"], item["value"] or "", *([item["table"]] if "table" in item else [])]
 
 
 def content_hash(subject: Subject, definition: ClientRequestDef, request: ClientRequest) -> str:

@@ -147,7 +147,7 @@ class HandoffParams(ActionParams):
 
 
 class SetFieldParams(ActionParams):
-    """Fill in a field; `now` and `today` stand for the present."""
+    """Fill in a field; `now` and `today` stand for the present, nothing empties it."""
 
     keyword = "set_field"
     field: str
@@ -155,7 +155,8 @@ class SetFieldParams(ActionParams):
 
     def references(self) -> list[Reference]:
         """Return the field."""
-        return [Reference("writable_field", self.field)]
+        kind = "writable_field" if self.value is None else "single_field"
+        return [Reference(kind, self.field)]
 
 
 class AddEvidenceParams(ActionParams):

@@ -14,7 +14,7 @@ from lifecycle.core.db import db
 from lifecycle.core.expressions import ExpressionError
 from lifecycle.governance.cards.subjects import forward_target, get_subject
 from lifecycle.governance.cards.waiting import open_pause
-from lifecycle.governance.fields.values import show_value
+from lifecycle.governance.fields.values import ShownTable, show_table, show_value
 from lifecycle.governance.gates.context import expression_context, load_facts
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ChecklistDef, FieldDef, Option, SuggestionDef
@@ -83,11 +83,12 @@ class CardFacts:
 
 @dataclass(frozen=True)
 class ShownField:
-    """A field with its value as people read it."""
+    """A field with its value as people read it; `table` has the cells of one that is a table."""
 
     definition: FieldDef
     value: Any
     shown: str
+    table: ShownTable | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ class CardPage:
     gate: GateView | None
     facts: CardFacts
     fields: list[ShownField]
+    left_over: list[tuple[str, str]]
     checklists: list[ChecklistDef]
     phases: list[dict[str, Any]]
     clock: SlaView
@@ -168,6 +170,7 @@ def read_card_page(card_id: uuid.UUID, actor: Actor) -> CardPage:
         gate=read_gate(subject, target.key, actor) if target and subject.stage.is_open else None,
         facts=facts,
         fields=_shown_fields(subject),
+        left_over=_left_over(subject),
         checklists=_checklists(subject),
         phases=_phases(subject),
         clock=clock,
@@ -228,8 +231,29 @@ def _shown_fields(subject: Subject) -> list[ShownField]:
         value = subject.value(definition.key)
         is_country = definition.is_column and definition.key == "country"
         words = country_name(value) if is_country else show_value(definition, value, currency)
-        shown.append(ShownField(definition, value, words))
+        table = show_table(definition, value, currency)
+        shown.append(ShownField(definition, value, words, table))
     return shown
+
+
+def _left_over(subject: Subject) -> list[tuple[str, str]]:
+    """Return name and value of what is kept in fields that the card's revision has no more."""
+    kept = ((key, value) for key, value in subject.card.fields.items() if key not in subject.playbook.fields)
+    return [(key.replace("_", " ").capitalize(), _as_kept(value)) for key, value in kept]
+
+
+def _as_kept(value: Any) -> str:
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if not isinstance(value, list):
+        return str(value)
+    rows = (
+        "; ".join(f"{key.replace('_', ' ')}: {cell}" for key, cell in each.items())
+        if isinstance(each, dict)
+        else str(each)
+        for each in value
+    )
+    return "\n".join(rows)
 
 
 def _checklists(subject: Subject) -> list[ChecklistDef]:

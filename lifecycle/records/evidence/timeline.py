@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from difflib import SequenceMatcher
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Text, cast, literal, or_, select, tuple_, union_all
@@ -190,7 +192,7 @@ class _Reader:
         changes = self._changes(data)
         phrase = PHRASES.get(row.kind) or _unknown(row.kind, row.card_id is not None)
         opening, named, closing = phrase.words.partition("{card}")
-        places = self._places(data, changes)
+        places = self._places(data)
         return TimelineEntry(
             id=row.id,
             at=row.at,
@@ -214,7 +216,7 @@ class _Reader:
             file_id=_uuid(data.get("file")),
         )
 
-    def _places(self, data: Mapping[str, Any], changes: Sequence[Change]) -> dict[str, str]:
+    def _places(self, data: Mapping[str, Any]) -> dict[str, str]:
         """What the places of a phrase are filled with."""
         back_to = str(data.get("back_to") or "")
         after = data.get("after")
@@ -222,7 +224,7 @@ class _Reader:
             "from": _stage(data.get("from")),
             "to": _stage(data.get("to")),
             "back_to": self._names.get(f"stage {back_to}", _words(back_to)) or "its stage",
-            "changed": _listed([self._spoken(change.name) for change in changes]) or "something",
+            "changed": _listed(self._changed_names(data)) or "something",
             "after": str(after.get("text") or EMPTY) if isinstance(after, dict) else "",
             "name": str(data.get("name") or data.get("title") or ""),
             "from_pipeline": _words(str(data.get("from_pipeline") or "")).capitalize(),
@@ -237,14 +239,31 @@ class _Reader:
         given = data.get("changes")
         if not isinstance(given, dict):
             return ()
-        found = []
+        found: list[Change] = []
         for key, change in given.items():
             if not isinstance(change, dict):
                 continue
-            name = str(change.get("name") or DETAILS.get(key) or _words(key))
-            before, after = self._value(key, change.get("before")), self._value(key, change.get("after"))
-            found.append(Change(name, before, after))
+            name = _name_of(key, change)
+            before, after = change.get("before"), change.get("after")
+            if _is_table(before) or _is_table(after):
+                found += self._row_changes(key, name, before or [], after or [])
+            else:
+                found.append(Change(name, self._value(key, before), self._value(key, after)))
         return tuple(found)
+
+    def _row_changes(self, key: str, name: str, before: Any, after: Any) -> Iterator[Change]:
+        """Tell a table that changed row by row: what was added, changed or taken away, and nothing else."""
+        old, new = list(before), list(after)
+        keys = [json.dumps(row, sort_keys=True, default=str) for row in old]
+        others = [json.dumps(row, sort_keys=True, default=str) for row in new]
+        for tag, i, j, k, m in SequenceMatcher(None, keys, others, autojunk=False).get_opcodes():
+            if tag == "equal":
+                continue
+            for place in range(max(j - i, m - k)):
+                was = self._value(key, [old[i + place]]) if i + place < j else EMPTY
+                now = self._value(key, [new[k + place]]) if k + place < m else EMPTY
+                number = k + place + 1 if k + place < m else i + place + 1
+                yield Change(f"{name}, row {number}", was, now)
 
     def _notes(self, kind: str, data: Mapping[str, Any]) -> Iterator[str]:
         """Further facts, one line each."""
@@ -280,7 +299,13 @@ class _Reader:
     def _pairs(self, given: Any) -> Iterator[str]:
         if isinstance(given, dict):
             for key, value in given.items():
-                yield f"{_words(key).capitalize()}: {self._value(key, value)}"
+                text = f"{len(value)} row{'' if len(value) == 1 else 's'}" if _is_table(value) else ""
+                yield f"{_words(key).capitalize()}: {text or self._value(key, value)}"
+
+    def _changed_names(self, data: Mapping[str, Any]) -> list[str]:
+        given = data.get("changes")
+        changes = given.items() if isinstance(given, dict) else ()
+        return [self._spoken(_name_of(key, change)) for key, change in changes if isinstance(change, dict)]
 
     @staticmethod
     def _spoken(name: str) -> str:
@@ -296,7 +321,7 @@ class _Reader:
         if isinstance(value, bool):
             return "yes" if value else "no"
         if isinstance(value, list):
-            return _shortened(", ".join(_words(str(item)) for item in value))
+            return _shortened(", ".join(_spoken_item(item) for item in value))
         if key == "country":
             return country_name(str(value))
         if key == "value_amount":
@@ -345,6 +370,20 @@ def _stage(value: Any) -> str:
     if isinstance(value, dict):
         return str(value.get("name") or _words(str(value.get("stage") or ""))) or "a stage"
     return _words(str(value)) if value else "a stage"
+
+
+def _name_of(key: str, change: Mapping[str, Any]) -> str:
+    return str(change.get("name") or DETAILS.get(key) or _words(key))
+
+
+def _spoken_item(item: Any) -> str:
+    if isinstance(item, dict):
+        return "; ".join(f"{_words(str(key))}: {cell}" for key, cell in item.items())
+    return _words(str(item))
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
 
 
 def _quote(data: Mapping[str, Any]) -> str | None:

@@ -36,6 +36,9 @@ class ClientRequest(Model):
     values, so that changing what was accepted invalidates it. `proof` is kept with the answer and never
     changes: when, by whom, from where, with which consent, over which hash.
 
+    `revision_id` is that of the playbook it was asked under, and once it is answered the one it was answered
+    under: answers read as that revision names questions and options.
+
     `not_asked` waits for a contact with an address. A request is closed when its card moves on without it,
     when a newer one takes its place, or when the move that opened it is taken back.
     """
@@ -125,8 +128,9 @@ class ClientLink(Model):
 class RequestSubmission(Model):
     """What a client submitted, frozen: the first, and another each time it was returned. Never changed.
 
-    `answers` are stored values by question, `scores` as `governance.requests.form.Scored`, `proof` as in the
-    request at that moment.
+    `answers` are stored values by question, as `revision_id` asked them: the card may go to another one
+    later, and what was sent reads as it did then. `scores` are as `governance.requests.form.Scored`,
+    `proof` as in the request at that moment.
     """
 
     __tablename__ = "request_submissions"
@@ -135,6 +139,7 @@ class RequestSubmission(Model):
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     request_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("client_requests.id"))
     number: Mapped[int]
+    revision_id: Mapped[int] = mapped_column(ForeignKey("playbook_revisions.id"))
     answers: Mapped[dict[str, Any]]
     files: Mapped[list[Any]]
     scores: Mapped[list[Any]]

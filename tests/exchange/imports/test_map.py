@@ -28,6 +28,7 @@ def test_a_fitting_map_has_nothing_unmet():
         ({"title": "nmae"}, "title: the file has no column “nmae”. Did you mean 'name'?"),
         ({"title": "{name} of {compny}"}, "no column “compny”"),
         ({"fields": {"urgncy": "name"}}, "has no card field “urgncy”. Did you mean 'urgency'?"),
+        ({"fields": {"dry_runs": "name"}}, "Dry runs is a table, which no cell of a file can hold"),
         ({"fields": {"country": "name"}}, "country is a field of the account"),
         ({"stage": {"column": "stage", "values": {"Won": "closed"}}}, "no stage “closed”"),
         ({"stage": {"column": "stage"}}, "say which stage each word"),

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lifecycle.governance.fields.values import ValueRefused, clean_text, read_value, show_value
-from lifecycle.governance.language.model import FieldDef, FieldType, Option
+from lifecycle.governance.language.model import FieldDef, Option, SimpleType
 
 OPTIONS = (Option("red", "Red"), Option("blue", "Deep blue"))
-TYPES: tuple[FieldType, ...] = FieldType.__args__  # type: ignore[attr-defined]
+TYPES: tuple[SimpleType, ...] = SimpleType.__args__  # type: ignore[attr-defined]
 
 
 def _field(kind: Any, **more: Any) -> FieldDef:

@@ -16,7 +16,7 @@ from lifecycle.governance.language.document import (
     StageDefaults,
     StageDocument,
 )
-from lifecycle.governance.language.model import EdgeKind, FieldType
+from lifecycle.governance.language.model import EdgeKind, SimpleType
 from lifecycle.governance.playbooks.doctor import examine
 from lifecycle.governance.rules.actions import action_kinds
 from lifecycle.governance.rules.triggers import EVENT_WORDS
@@ -37,7 +37,8 @@ def test_the_example_can_be_published_and_lacks_nothing():
     "word",
     [
         *check_types(),
-        *get_args(FieldType),
+        *get_args(SimpleType),
+        "table",
         *get_args(EdgeKind),
         *StageDocument.model_fields,
         *StageDefaults.model_fields,

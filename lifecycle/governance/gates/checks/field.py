@@ -14,7 +14,7 @@ from lifecycle.governance.gates.report import Remedy
 
 
 class FieldParams(Params):
-    """`name` is the field; bounds are for numbers, `one_of` lists the values that will do."""
+    """`name` is the field; bounds are for numbers and a table's rows, `one_of` lists what will do."""
 
     name: str
     at_least: Decimal | None = None
@@ -54,8 +54,9 @@ class FieldCheck(CheckType[FieldParams, None]):
         return params.name
 
     def references(self, params: FieldParams) -> list[Reference]:
-        """Return the field."""
-        return [Reference("field", params.name)]
+        """Return the field; one that is compared with single values is no table."""
+        single = [Reference("single_field", params.name)] if params.one_of or params.matches else []
+        return [Reference("field", params.name), *single]
 
     def load(self, asks: Sequence[Ask]) -> None:
         """Load nothing: a card brings its fields along."""
@@ -65,12 +66,30 @@ class FieldCheck(CheckType[FieldParams, None]):
         definition = ask.subject.playbook.fields[params.name]
         value = ask.subject.value(params.name)
         remedy = Remedy("field", {"field": params.name})
+        if definition.type == "table":
+            return _judge_rows(definition.name, len(value or ()), params, remedy)
         if value is None or (definition.type == "yes_no" and value is False and params.one_of):
             return Verdict(False, f"{definition.name} is missing.", remedy)
         complaint = _complaint(value, params)
         if complaint:
             return Verdict(False, f"{definition.name} {complaint}.", remedy)
         return Verdict(True, f"{definition.name} is filled in.", remedy)
+
+
+def _judge_rows(name: str, rows: int, params: FieldParams, remedy: Remedy) -> Verdict:
+    """Say how many rows a table has, where one must be there, or so many."""
+    has = f"{rows} row{'' if rows == 1 else 's'}"
+    if not rows:
+        return Verdict(False, f"{name}: nothing is written down yet.", remedy)
+    if params.at_least is not None and rows < params.at_least:
+        return Verdict(
+            False, f"{name}: at least {params.at_least} rows are needed, and it has {has}.", remedy
+        )
+    if params.at_most is not None and rows > params.at_most:
+        return Verdict(
+            False, f"{name}: at most {params.at_most} rows may be there, and it has {has}.", remedy
+        )
+    return Verdict(True, f"{name}: {has} written down.", remedy)
 
 
 def _complaint(value: Any, params: FieldParams) -> str | None:
