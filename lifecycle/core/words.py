@@ -66,6 +66,15 @@ def current_language() -> str:
     return str(locale.language) if locale is not None else SOURCE
 
 
+def reading_place() -> str:
+    """Return whose customs values are shown by on a client's page.
+
+    Also of English: what is kept is English too, and writes 2026-11-30 where people read 30 November 2026.
+    """
+    language = current_language()
+    return "en_GB" if language == SOURCE else language
+
+
 def direction() -> str:
     """Return which way the current language is written, `ltr` or `rtl`."""
     return "rtl" if current_language() in RIGHT_TO_LEFT else "ltr"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lifecycle.core.db import db
-from lifecycle.core.words import _, current_language, own, speak_for
+from lifecycle.core.words import _, current_language, own, reading_place, speak_for
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.fields.values import show_answer
 from lifecycle.governance.gates.subject import Subject
@@ -181,13 +181,13 @@ class ClientPage:
 
     def show(self, asked: AskedQuestion) -> str:
         """Return an answer of the form as people read it."""
-        return show_answer(asked.question, asked.value, current_language())
+        return show_answer(asked.question, asked.value, reading_place())
 
     def given(self) -> list[tuple[str, str]]:
         """Return what they answered, as (question, answer), for reading again."""
         answers: dict[str, Any] = self.opened.request.answers
         return [
-            (own(question.name), show_answer(question, answers[question.key], current_language()))
+            (own(question.name), show_answer(question, answers[question.key], reading_place()))
             for question in self.questions
             if answers.get(question.key) not in (None, "", [], {})
         ]

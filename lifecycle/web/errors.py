@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import sqlalchemy.exc
-from flask import Flask, jsonify, make_response, redirect, render_template, request
+from flask import Flask, current_app, jsonify, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -24,7 +24,10 @@ _SENTENCES = {
     403: marked("You may not do this. Nothing was changed."),
     404: marked("There is nothing here. The address may be mistyped, or the thing was moved."),
     405: marked("This address does not answer to that kind of request. Nothing was changed."),
-    413: marked("That was too large to take. Nothing was changed; send a smaller file or a shorter text."),
+    413: marked(
+        "That was too large to take: a file may have %(most)s MB. Nothing was changed; go back, and send a "
+        "smaller file or a shorter text."
+    ),
     415: marked("That kind of content is not taken here. Nothing was changed."),
     429: marked("Too many attempts. Wait a minute and try again; nothing was changed."),
     503: marked("The service is busy or restarting. Nothing was changed; try again in a moment."),
@@ -79,7 +82,8 @@ def _http_error(error: HTTPException) -> ResponseReturnValue:
         # A phone that opens a page again, or a person who copies its address, after a form was refused.
         return redirect(page_above(request.path), 303)
     sentence = _SENTENCES.get(status, error.description or _UNKNOWN)
-    return answer_with_sentence(_(sentence), status)
+    most = current_app.extensions["settings"].max_upload_bytes // 2**20
+    return answer_with_sentence(_(sentence, most=most) if status == 413 else _(sentence), status)
 
 
 def _database_away(error: sqlalchemy.exc.OperationalError) -> ResponseReturnValue:

@@ -19,6 +19,8 @@ from lifecycle.web.inputs import build_form, table_cells, typed_values
 
 PREFIX: Final = "ask"
 _EMPTY_ROWS: Final = 2
+_FEWEST_ROWS: Final = 3
+_MORE_ROWS: Final = 3
 _AUTOCOMPLETE: Final = {
     "street": "street-address",
     "postcode": "postal-code",
@@ -28,23 +30,29 @@ _AUTOCOMPLETE: Final = {
 }
 
 
-def rows_of(asked: AskedQuestion) -> int:
-    """Return how many rows of a table are shown: those with something in them, and empty ones to go on."""
+def rows_of(asked: AskedQuestion, more: str = "") -> int:
+    """Return how many rows of a table are shown: those with something in them, and empty ones to go on.
+
+    Args:
+        more: the key of the table for which more were asked for.
+    """
     filled = len(asked.typed) if isinstance(asked.typed, list) else 0
-    return min(max(filled + _EMPTY_ROWS, 3), asked.question.most_rows)
+    shown = max(filled + _EMPTY_ROWS, _FEWEST_ROWS)
+    return min(shown + (_MORE_ROWS if more == asked.question.key else 0), asked.question.most_rows)
 
 
-def build_page_form(asked: Iterable[AskedQuestion], errors: Mapping[str, str]) -> FlaskForm:
+def build_page_form(asked: Iterable[AskedQuestion], errors: Mapping[str, str], more: str = "") -> FlaskForm:
     """Return a form with every field of the questions, filled as they stand.
 
     Args:
         errors: sentences by field name without the prefix.
+        more: as for `rows_of`.
     """
     fields: list[Question] = []
     values: dict[str, Any] = {}
     in_tables: set[str] = set()
     for each in asked:
-        for cell, value in _cells(each):
+        for cell, value in _cells(each, more):
             fields.append(cell)
             if each.question.type == "table":
                 in_tables.add(cell.key)
@@ -58,7 +66,7 @@ def build_page_form(asked: Iterable[AskedQuestion], errors: Mapping[str, str]) -
     return form
 
 
-def _cells(asked: AskedQuestion) -> Iterable[tuple[Question, Any]]:
+def _cells(asked: AskedQuestion, more: str) -> Iterable[tuple[Question, Any]]:
     question, typed = asked.question, asked.typed
     if question.type == "file":
         return
@@ -68,7 +76,7 @@ def _cells(asked: AskedQuestion) -> Iterable[tuple[Question, Any]]:
             is_required = asked.is_required and part not in OPTIONAL_PARTS
             yield Question(f"{question.key}-{part}", _(name), required=is_required), parts.get(part)
     elif question.type == "table":
-        yield from table_cells(question, typed, rows_of(asked))
+        yield from table_cells(question, typed, rows_of(asked, more))
     else:
         yield replace(question, required=asked.is_required), typed
 

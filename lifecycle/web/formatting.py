@@ -15,6 +15,7 @@ from markupsafe import Markup
 from lifecycle.core.clock import now
 from lifecycle.core.words import SOURCE
 from lifecycle.insight.boards.view import initials, short_span
+from lifecycle.web.localization import is_zone_known
 
 
 def init_app(app: Flask) -> None:
@@ -82,8 +83,14 @@ def iso_day(text: str) -> str:
 
 
 def moment(value: datetime | None) -> str:
-    """Return `12 Mar 2026, 14:05` in the reader's time zone and language; an empty string for None."""
-    return format_datetime(value, f"{_day_pattern('d MMM y')}, HH:mm") if value else ""
+    """Return `12 Mar 2026, 14:05` in the reader's time zone and language; an empty string for None.
+
+    A client whose time zone nobody knows reads whose time it is.
+    """
+    if not value:
+        return ""
+    shown = format_datetime(value, f"{_day_pattern('d MMM y')}, HH:mm")
+    return shown if is_zone_known() else f"{shown} UTC"
 
 
 def bdi(text: str) -> Markup:

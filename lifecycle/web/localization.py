@@ -63,6 +63,11 @@ def time_zone() -> str:
     return _NO_ZONE
 
 
+def is_zone_known() -> bool:
+    """Say whether the times of a page are its reader's own; those of a client may not be."""
+    return not (has_request_context() and is_for_client()) or preferred()[1] is not None
+
+
 def place() -> str:
     """Return where the times of a page are meant, in a word: the city of its time zone, or UTC."""
     return time_zone().rpartition("/")[2].replace("_", " ")

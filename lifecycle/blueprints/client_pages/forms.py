@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from flask import Response, flash, jsonify, redirect, render_template, request, url_for
+from flask import Response, current_app, flash, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from lifecycle.blueprints.client_pages import client_pages
@@ -90,7 +91,7 @@ def create_page_answers(token: str, key: str) -> ResponseReturnValue:
             flash(sentence, "info")
         elif not errors:
             flash(_("Saved."), "passed")
-        return _form_page(token, page, asked, errors, kept=saved) if errors else _see(token, key)
+        return _form_page(token, page, asked, errors, kept=saved) if errors else _see(token, key, _more())
     following = page.after(key)
     return _see(token, following.page.key) if following else redirect(_review(token, page), 303)
 
@@ -173,6 +174,8 @@ def show_review_of(token: str, page: ClientPage, refusal: Refusal | None = None)
         page=page,
         token=token,
         refusal=refusal,
+        # What is refused here is the answer; the two ways out answer with their own page.
+        refused="answer" if refusal else None,
         errors=refusal.field_errors if isinstance(refusal, Invalid) else {},
         typed=request.form if refusal else {},
     )
@@ -254,6 +257,7 @@ def _form_page(
     kept: Saved | None = None,
 ) -> Response:
     shown = [each for section in asked.sections for each in section.questions]
+    more = _more()
     if kept is not None:
         # What was not kept stands in its field still: nobody has to type it twice.
         again = typed_answers([each.question for each in shown], request.form)
@@ -266,13 +270,14 @@ def _form_page(
         page=page,
         asked=asked,
         token=token,
-        fields=build_page_form(shown, errors or {}),
-        rows_of=rows_of,
+        fields=build_page_form(shown, errors or {}, more),
+        rows_of=partial(rows_of, more=more),
         errors=errors or {},
         refusal=refusal,
         refused=form if refusal else None,
         typed=request.form if refusal else {},
         is_mending=asked.page.key == MEND,
+        most_bytes=current_app.extensions["settings"].max_upload_bytes,
         sheet=secrets.token_urlsafe(_SHEET)[:_SHEET],
     )
     return answered(content, 422 if errors else refusal.status if refusal else 200)
@@ -282,8 +287,15 @@ def _see_first(token: str) -> ResponseReturnValue:
     return redirect(url_for("client_pages.show_request", token=token), 303)
 
 
-def _see(token: str, key: str) -> ResponseReturnValue:
-    return redirect(url_for("client_pages.show_form_page", token=token, key=key), 303)
+def _see(token: str, key: str, more: str = "") -> ResponseReturnValue:
+    page = url_for("client_pages.show_form_page", token=token, key=key, more=more or None)
+    return redirect(f"{page}#{PREFIX}-{more}" if more else page, 303)
+
+
+def _more() -> str:
+    """Return the question whose table more rows were asked for: by the button, or by where it led."""
+    act, _sign, key = request.form.get("act", "").partition(":")
+    return key if act == "more" else request.args.get("more", "")
 
 
 def _review(token: str, page: ClientPage) -> str:

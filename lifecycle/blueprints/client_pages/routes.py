@@ -169,12 +169,12 @@ def _keep_draft(held: Answering) -> None:
 
 def _take_answer(token: str) -> Callable[[Answering], None]:
     form = request.form
-    code = None
-    if form.get("code", "").strip():
+    code, has_typed = None, bool(form.get("code", "").strip())
+    if has_typed:
         # By itself, and before anything else: an attempt counts, whatever becomes of the rest.
         with transaction():
             code = try_code_of(token, form["code"])
-    signing = answer.Signing(form.get("drawn", ""), code, form.get("seen_content", ""))
+    signing = answer.Signing(form.get("drawn", ""), code, form.get("seen_content", ""), has_typed)
     return lambda held: _answer(held, signing)
 
 

@@ -30,6 +30,8 @@ from lifecycle.governance.language.model import (
 
 SHORT_TEXT = 500
 LONG_TEXT = 20_000
+# What lies outside was mistyped, and would stand in a contract.
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 _DAY_IN_A_CELL = "%-d %b %Y"
 
 
@@ -352,11 +354,21 @@ def _read_number(definition: FieldDef | Question, typed: Any) -> Any:
 
 def _read_date(definition: FieldDef | Question, typed: Any) -> str:
     try:
-        return date.fromisoformat(str(typed)).isoformat()
+        day = date.fromisoformat(str(typed))
     except ValueError:
         raise ValueRefused(
             _("%(name)s must be a date, written like 2026-11-30.", name=own(definition.name))
         ) from None
+    if not _FIRST_DAY <= day <= _LAST_DAY:
+        raise ValueRefused(
+            _(
+                "%(name)s must be a day between %(first)s and %(last)s.",
+                name=own(definition.name),
+                first=_FIRST_DAY.year,
+                last=_LAST_DAY.year,
+            )
+        )
+    return day.isoformat()
 
 
 def _read_choice(definition: FieldDef | Question, typed: Any) -> str:

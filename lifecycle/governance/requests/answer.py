@@ -111,11 +111,15 @@ def _works(link: ClientLink, request: ClientRequest, contact: Contact) -> bool:
 
 @dataclass(frozen=True)
 class Signing:
-    """What signing takes besides a name: the strokes as JSON, the code tried, and the hash that was seen."""
+    """What signing takes besides a name: the strokes as JSON, the code tried, and the hash that was seen.
+
+    `has_typed` says whether any code was typed.
+    """
 
     drawn: str
     code: ClientCode | None
     seen_content: str
+    has_typed: bool = True
 
 
 @contextmanager
@@ -237,7 +241,7 @@ def answer_request(
         )
     _require_whole(held)
     values, fields, scores = _read(held, typed)
-    _check_signature(held, files, signer, agrees)
+    _check_signature(held, files, signer, agrees, signing)
     signed = _signed(held, signer, position, signing) if held.definition.sign else {}
     at = now()
     is_accepted = held.definition.answer == "accept"
@@ -395,12 +399,16 @@ def _signed(held: Answering, signer: str, position: str, signing: Signing | None
     }
 
 
-def _check_signature(held: Answering, files: Sequence[StoredFile], signer: str, agrees: bool) -> None:
+def _check_signature(
+    held: Answering, files: Sequence[StoredFile], signer: str, agrees: bool, signing: Signing | None
+) -> None:
     errors: dict[str, str] = {}
     if not clean_text(signer):
         errors["signer"] = _("Write your name.")
     if held.request.consent and not agrees:
         errors["agrees"] = _("Tick the sentence to agree.")
+    if held.definition.sign and signing is not None and not signing.has_typed:
+        errors["code"] = _("Type the code that we mailed you.")
     if held.definition.must_attach and not files and not held.request.files:
         errors["files"] = _("Attach the file.")
     if not held.definition.pages and len(files) + len(held.request.files) > MOST_FILES:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
@@ -37,11 +40,13 @@ from lifecycle.governance.requests.ask import (
 from lifecycle.governance.sla.clock import due_after
 from lifecycle.records.accounts.contacts import create_contact
 from lifecycle.records.accounts.models import Contact
+from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.records.people.actor import Actor
 from lifecycle.work.client_requests.models import WAITING_STATUSES, ClientLink, ClientRequest, RequestReview
 from lifecycle.work.client_requests.queries import find_submission
 
 PAGE = "page"
+REMIND_AGAIN_AFTER: Final = timedelta(minutes=1)
 LOOK_AT_COMMENTS = marked("Please look at what we wrote beside your answers.")
 """The reason that is kept when staff gave none but comments; clients read it in their language."""
 
@@ -96,17 +101,31 @@ def remind_client(subject: Subject, actor: Actor, request_id: uuid.UUID) -> None
     """Remind the client now.
 
     Raises:
-        Invalid: they need not act, or nobody was asked.
+        Invalid: they need not act, nobody was asked, or they were reminded a moment ago.
     """
     request = _waiting(subject, request_id)
+    if _was_reminded_since(request, now() - REMIND_AGAIN_AFTER):
+        raise Invalid("They were reminded a moment ago. Nothing was sent; give them a minute.")
     contact = _contact(request)
     message = get_definition(subject, request).reminder or get_definition(subject, request).message
     link = working_link(request, contact)
-    mail_about(
-        subject, request, contact, message, link, cause=f"request/{request.id}/by-hand/{now().isoformat()}"
-    )
+    mail_about(subject, request, contact, message, link, cause=f"{_by_hand(request)}{now().isoformat()}")
     data = {**describe(request), "to": {"name": contact.name, "email": contact.email}}
     record_card_event(subject, "card.request.reminded", actor, PAGE, data)
+
+
+def _by_hand(request: ClientRequest) -> str:
+    return f"request/{request.id}/by-hand/"
+
+
+def _was_reminded_since(request: ClientRequest, at: datetime) -> bool:
+    found = sa.select(OutboxMessage.id).where(
+        OutboxMessage.card_id == request.card_id,
+        OutboxMessage.request_id == request.id,
+        OutboxMessage.cause.startswith(_by_hand(request)),
+        OutboxMessage.created_at > at,
+    )
+    return db.session.scalar(found.limit(1)) is not None
 
 
 def working_link(request: ClientRequest, contact: Contact) -> ClientLink:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid, NotFound
-from lifecycle.core.words import _, current_language, language_for, ngettext, own, said_in
+from lifecycle.core.words import _, language_for, ngettext, own, reading_place, said_in
 from lifecycle.governance.fields.values import clean_text, draft_value, show_answer
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import Question
@@ -268,7 +268,7 @@ def _file_question(held: Answering, key: str) -> Question:
 
 
 def _quoted(question: Question, typed: Any) -> str:
-    text = show_answer(question, typed, current_language()).replace("\n", ", ")
+    text = show_answer(question, typed, reading_place()).replace("\n", ", ")
     return _("“%(text)s”", text=text[:200]) if text else _("nothing")
 
 

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import sqlalchemy as sa
+
+from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid
 from lifecycle.core.words import _
 from lifecycle.governance.fields.values import clean_text, show_value
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ClientRequestDef
-from lifecycle.governance.requests.form import read_form
+from lifecycle.governance.requests.form import AskedQuestion, read_form
+from lifecycle.records.files.models import StoredFile
 from lifecycle.work.client_requests.models import ClientRequest
 from lifecycle.work.client_requests.subject import hash_content
 
@@ -41,6 +47,7 @@ class Signature:
 def content_of(subject: Subject, definition: ClientRequestDef, request: ClientRequest) -> dict[str, Any]:
     """Return all that the signer sees, in words: what is shown, attached, answered and agreed to."""
     form = read_form(definition, subject, request.answers) if definition.pages else None
+    marks = _marks_of(request.files)
     return {
         "request": request.name,
         "account": subject.account.name,
@@ -51,7 +58,7 @@ def content_of(subject: Subject, definition: ClientRequestDef, request: ClientRe
             for item in request.documents
         ],
         "answers": [
-            [each.question.name, show_value(each.question, each.value)]
+            [each.question.name, _in_words(each, marks)]
             for each in (form.asked if form else ())
             if each.value is not None
         ],
@@ -62,6 +69,22 @@ def content_of(subject: Subject, definition: ClientRequestDef, request: ClientRe
 def _shown(item: dict[str, Any]) -> list[Any]:
     """Return name and words of what is shown, and of a table its cells as well."""
     return [item["name"], item["value"] or "", *([item["table"]] if "table" in item else [])]
+
+
+def _in_words(asked: AskedQuestion, marks: Mapping[str, str]) -> str:
+    if asked.question.type != "file":
+        return show_value(asked.question, asked.value)
+    # A name alone would let another file take its place.
+    return ", ".join(f"{item['name']} (SHA-256 {marks.get(item['id'], 'unknown')})" for item in asked.value)
+
+
+def _marks_of(files: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Return the SHA-256 of files by their id."""
+    ids = [uuid.UUID(item["id"]) for item in files]
+    if not ids:
+        return {}
+    found = db.session.execute(sa.select(StoredFile.id, StoredFile.sha256).where(StoredFile.id.in_(ids)))
+    return {str(file_id): sha256 for file_id, sha256 in found}
 
 
 def content_hash(subject: Subject, definition: ClientRequestDef, request: ClientRequest) -> str:

@@ -16,23 +16,32 @@ from lifecycle.records.files.models import PIECE
 
 # Allowed by their bytes. SVG and HTML are not: a browser would run what they carry.
 _BINARY: Final = {
-    "application/pdf",
-    "image/png",
-    "image/jpeg",
-    "image/gif",
-    "image/webp",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-    "application/zip",
+    "application/pdf": ("pdf",),
+    "image/png": ("png",),
+    "image/jpeg": ("jpg", "jpeg"),
+    "image/gif": ("gif",),
+    "image/webp": ("webp",),
+    "image/heic": ("heic", "heif"),
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": ("docx",),
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ("xlsx",),
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": ("pptx",),
+    "application/msword": ("doc",),
+    "application/vnd.ms-excel": ("xls",),
+    "application/vnd.ms-powerpoint": ("ppt",),
+    "application/zip": ("zip",),
+    "application/gzip": ("gz", "tgz"),
 }
+"""Kinds by their bytes, each with the endings that a file of it may have."""
 _TEXT: Final = {
-    "txt": "text/plain",
+    **dict.fromkeys(
+        ("txt", "md", "log", "sql", "json", "yaml", "yml", "ini", "cfg", "conf", "rsc", "xml"), "text/plain"
+    ),
     "csv": "text/csv",
+    "tsv": "text/tab-separated-values",
     "eml": "message/rfc822",
-    "md": "text/plain",
-    "log": "text/plain",
 }
+_RUNS_SCRIPTS: Final = frozenset({"xml"})
+"""Text that a browser runs scripts of when it is opened from a disk; it is kept as plain text."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,7 @@ def receive(name: str, source: IO[bytes], most: int | None = None) -> Received:
         # What holds no zero byte is text, in whichever encoding.
         is_text = is_text and b"\x00" not in piece
     media_type = _kind(clean, head, is_text=is_text)
-    return Received(clean, digest.hexdigest(), size, media_type, source)
+    return Received(_ended(clean, media_type), digest.hexdigest(), size, media_type, source)
 
 
 def clean_name(name: str) -> str:
@@ -91,6 +100,13 @@ def _kind(name: str, head: bytes, *, is_text: bool) -> str | None:
     if guess is not None:
         return str(guess.mime) if guess.mime in _BINARY else None
     return _TEXT.get(name.rpartition(".")[2].lower()) if is_text else None
+
+
+def _ended(name: str, media_type: str | None) -> str:
+    """Return a name whose ending is one of its kind: whoever opens it runs nothing else."""
+    ending = name.rpartition(".")[2].lower()
+    endings = _BINARY.get(media_type or "", ("txt",) if ending in _RUNS_SCRIPTS else (ending,))
+    return name if ending in endings else f"{name}.{endings[0]}"
 
 
 def _pieces(source: IO[bytes]) -> Iterator[bytes]:

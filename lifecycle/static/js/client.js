@@ -26,9 +26,17 @@ if (form) {
 
   function note(event) {
     const question = event.target.closest('[data-question]')
-    if (!question || event.target.type === 'file') return
+    if (!question) return
+    if (event.target.type === 'file') return refuseTooLarge(event.target, question)
     waiting.add(question)
     plan(REST)
+  }
+
+  // Before it is sent: the whole page would be refused, with what was just typed on it.
+  function refuseTooLarge(input, question) {
+    const large = [...input.files].find((file) => file.size > Number(input.dataset.most))
+    mark(question, large ? input.dataset.tooLarge.replace('{name}', large.name) : '')
+    if (large) input.value = ''
   }
 
   function plan(delay) {

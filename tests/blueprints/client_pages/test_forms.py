@@ -76,7 +76,9 @@ class Filler(Client):
     def _post(self, act: str, page: str, fields: dict[str, Any]) -> TestResponse:
         hidden = {
             name: unescape(value)
-            for name, value in re.findall(r'name="(csrf_token|edition|page|sheet)" value="([^"]*)"', page)
+            for name, value in re.findall(
+                r'name="(csrf_token|edition|page|sheet|spoken)" value="([^"]*)"', page
+            )
         }
         return self.browser.post(
             f"{self.path}/{act}",
@@ -414,6 +416,34 @@ def test_an_answer_typed_so_far_is_read_as_it_was_meant(
     assert re.search(r"<dt>Shared masts</dt><dd>\s*<div class=\"pre\">No</div>", staff)
     page = tim.save_from(opened, "wireless", **{"ask-masts": "3", "ask-shared": "yes"})
     assert "“Shared masts” meanwhile: “No”" in unescape(page.text)
+
+
+def test_a_day_that_cannot_stand_in_a_contract_is_asked_again(
+    app: Flask, ana: Person, smtp_sink: Any
+) -> None:
+    form = FORM.replace("      price: {}\n", "      price: {}\n      since: { type: date, name: Start }\n")
+    form = form.replace("rows: 3", "rows: 9")
+    publish_form(app, form)
+    card = a_card(app, ana, account=make_account(app, owner=ana), fields={"wish": "Blue"})
+    a_contact(app, card.account)
+    moved(app, card, "survey", ana)
+    follow_through(app)
+    cleo = Filler.of(app, card, "survey")
+    cleo.open()
+    for day in ("9999-12-31", "0001-01-01", "1899-12-31", "2200-01-01"):
+        refused = cleo.save("you", **YOU, **{"ask-since": day})
+        assert "Start must be a day between 1900 and 2199." in refused.text
+    assert goes_to(cleo.save("you", **YOU, **{"ask-since": "2026-12-31"})) == "trade"
+    assert "<bdi>31 December 2026</bdi>" in cleo.review().text, "as people read it, in English too"
+
+    # "More rows" shows more, also when nothing is filled yet, and the page stays where it was pressed.
+    assert cleo.page("trade").text.count('role="group"') == 3
+    pressed = cleo.save("trade", act="more:plans")
+    assert goes_to(pressed) == "trade?more=plans#ask-plans"
+    more = cleo.browser.get(pressed.headers["Location"]).text
+    assert more.count('role="group"') == 6
+    for odd in ("?more=", "?more=nothing", "?more=" + "x" * 3000, "?more=plans&more=plans"):
+        assert cleo.browser.get(f"{cleo.path}/pages/trade{odd}").status_code == 200
 
 
 def test_uploads_stand_with_their_question_and_can_be_taken_away(

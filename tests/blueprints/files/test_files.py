@@ -93,6 +93,27 @@ def test_what_a_browser_would_run_is_not_taken(app, services, name, content):
         keep_file(name, content, SYSTEM)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "kept"),
+    [
+        ("offer.html", PDF, "offer.html.pdf"),
+        ("OFFER.PDF", PDF, "OFFER.PDF"),
+        ("run.bat", PNG, "run.bat.png"),
+        ("picture", PNG, "picture.png"),
+        ("export.xml", b"<html xmlns='http://www.w3.org/1999/xhtml'><script/></html>", "export.xml.txt"),
+        ("router.rsc", b"/ip address add", "router.rsc"),
+        ("dump.sql", b"insert into t values (1);", "dump.sql"),
+        ("dump.sql.gz", b"\x1f\x8b\x08" + b"\x00" * 40, "dump.sql.gz"),
+        ("dump.hta", b"\x1f\x8b\x08" + b"\x00" * 40, "dump.hta.gz"),
+        (f"{'x' * 400}.html", PDF, f"{'x' * 145}.html.pdf"),
+    ],
+)
+def test_a_file_ends_as_its_bytes_do(app, visitor, name, content, kept):
+    """P9: whoever saves and opens it runs nothing, whatever its sender called it."""
+    answer = visitor.open(f"/files/{keep(app, name, content)}?download=1")
+    assert answer.headers["Content-Disposition"].endswith(f"filename={kept}")
+
+
 def test_it_is_sent_once(app, visitor):
     file_id = keep(app, "a.png", PNG)
     tag = visitor.open(f"/files/{file_id}").headers["ETag"]

@@ -162,9 +162,23 @@ def test_without_the_right_code_nothing_is_signed(
     code = cleo.code(smtp_sink, app)
     refused = cleo.sign(typed if typed != code else "111111")
     assert refused.status_code == 422
-    assert "That is not the code we mailed." in unescape(refused.text)
+    told = "That is not the code we mailed." if typed else "Type the code that we mailed you."
+    assert told in unescape(refused.text)
     assert request_of(app, card, "terms")["status"] == "opened"
     assert cleo.sign(f" {code[:3]} {code[3:]} ").status_code == 303
+
+
+def test_all_that_is_missing_is_said_at_once_and_a_code_need_not_be_typed_twice(
+    app: Flask, card: KnownCard, cleo: Signer, smtp_sink: Any
+) -> None:
+    code = cleo.code(smtp_sink, app)
+    empty = unescape(cleo.sign("", signer="", agrees="").text)
+    for told in ("Write your name.", "Tick the sentence to agree.", "Type the code that we mailed you."):
+        assert told in empty
+    assert [row["attempts"] for row in rows(app, ClientCode)] == [0], "nobody has guessed"
+    unticked = cleo.sign(code, agrees="").text
+    assert f'value="{code}"' in unticked
+    assert cleo.sign(code).status_code == 303
 
 
 def test_five_guesses_are_all_there_are_and_a_new_code_voids_the_old(
