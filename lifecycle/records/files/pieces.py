@@ -14,7 +14,7 @@ from lifecycle.records.files.models import PIECE
 log = logging.getLogger(__name__)
 
 ReadPiece = Callable[[int], bytes]
-"""Returns the bytes from a place on to the end of its piece; fewer where that is all there is."""
+"""Returns the bytes from a place to the end of its piece; none where there is nothing."""
 
 
 class Unreadable(Refusal):
@@ -49,12 +49,11 @@ class Pieces:
     def __next__(self) -> bytes:
         if self._at >= self._size:
             raise StopIteration
-        due = min(PIECE - self._at % PIECE, self._size - self._at)
-        piece = self._read(self._at)
-        self._at += len(piece)
+        piece, wanted = self._read(self._at), min(PIECE - self._at % PIECE, self._size - self._at)
+        self._at += wanted
         self._digest.update(piece)
-        is_last = self._at == self._size
-        if len(piece) != due or (is_last and self._is_whole and self._digest.hexdigest() != self._sha256):
+        is_compared = self._is_whole and self._at == self._size
+        if len(piece) != wanted or (is_compared and self._digest.hexdigest() != self._sha256):
             log.error("what is kept of a file is not what was uploaded: SHA-256 %s", self._sha256)
             raise Unreadable(
                 _("This file cannot be read: what is kept of it is not what was uploaded. Ask for it again.")
