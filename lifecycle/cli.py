@@ -14,6 +14,7 @@ from lifecycle.commands.demo import demo
 from lifecycle.commands.doctor import doctor
 from lifecycle.commands.evidence import evidence
 from lifecycle.commands.imports import import_
+from lifecycle.commands.mail import mail
 from lifecycle.commands.playbook import playbook
 from lifecycle.commands.prepare import prepare
 from lifecycle.commands.report import report
@@ -28,7 +29,9 @@ def cli() -> None:
     """Lifecycle: a governed customer lifecycle."""
 
 
-for command in (backup, books, demo, doctor, evidence, import_, playbook, prepare, report, restore, user):
+for command in (
+    backup, books, demo, doctor, evidence, import_, mail, playbook, prepare, report, restore, user,
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -115,8 +115,8 @@ class SmsServer:
 
 
 @contextmanager
-def running_sms_server(provider: str) -> Iterator[SmsServer]:
-    kept = SmsServer(provider)
+def running_sms_server(provider: str, own: SmsServer | None = None) -> Iterator[SmsServer]:
+    kept = own or SmsServer(provider)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

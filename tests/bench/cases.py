@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import psycopg
 
+from tests.bench.asked import ask_clients
 from tests.bench.client import FRAGMENT, Answer, Browser, Times, a_second, alternating, repeated
 from tests.bench.site import SLUG, STAGES, Site
 
@@ -27,6 +28,8 @@ USERS = 8
 BOARDS_OPEN = 500
 POLL_EVERY = 1.4  # As static/js/board-live.js does.
 SEEN_WITHIN = 2.0
+# PostgreSQL's own: an idle backend tells its counts after so long.
+_TOLD_WITHIN = 11.0
 WORKER = "jobs.worker urgent"
 WEB = "gunicorn"
 # Written by a move itself; what the workers write later is another case.
@@ -98,7 +101,7 @@ class Bench:
         """Measure everything and return it; each figure is told when it is there."""
         found = []
         try:
-            for case in (self.pages, self.moves, self.rates, self.live, self.outbox):
+            for case in (self.pages, self.clients, self.moves, self.rates, self.live, self.outbox):
                 for figure in case():
                     tell(figure)
                     found.append(figure)
@@ -135,8 +138,10 @@ class Bench:
         for case, (path, floor, headers) in pages.items():
             yield self._page(case, path, floor, headers)
 
-    def _page(self, case: str, path: str, floor: str, headers: dict[str, str]) -> Figure:
-        ask = partial(self.staff.get, path, **headers)
+    def _page(
+        self, case: str, path: str, floor: str, headers: dict[str, str], by: Browser | None = None
+    ) -> Figure:
+        ask = partial((by or self.staff).get, path, **headers)
         size = len(ask().body)
         times = self.effort.times if case not in ("funnel", "velocity") else max(5, self.effort.times // 4)
         taken = alternating(
@@ -147,6 +152,64 @@ class Bench:
     def _figure(self, case: str, taken: dict[str, Times], note: str) -> Figure:
         product, floor = taken["product"], taken["floor"]
         return Figure(case, self.cards, "ms", product.p50, floor.p50, product.p95, note)
+
+    # --- clients ---
+
+    def clients(self) -> Iterator[Figure]:
+        """Measure what a client does with a form of 200 questions, and their home, one client."""
+        warm, counted = 5, 5
+        asked = ask_clients(self.site, self.effort.times + warm + counted)
+        client = Browser(self.site.address)
+        # Their letters are not what is measured.
+        self.site.settled()
+        form, *others = asked.forms
+        try:
+            for case, path in (
+                ("client: page of a form", f"{form}/pages/page_1"),
+                ("client: home", asked.home),
+            ):
+                yield self._page(case, path, self._a_card(), {}, client)
+            client.take_token(f"{form}/pages/page_1")
+            with self._resting_workers():
+                numbers = itertools.count()
+                yield self._written_case(
+                    "client: one answer saved",
+                    lambda: client.post(
+                        f"{form}/drafts", {"page": "page_1", "ask-q1_1": f"Answer {next(numbers)}"}, **JSON
+                    ),
+                    counted,
+                )
+                paths = iter(others)
+                yield self._written_case(
+                    "client: form sent", lambda: self._send(client, next(paths)), counted
+                )
+        finally:
+            client.close()
+
+    def _a_card(self) -> str:
+        (card,) = self.site.rows("select id from cards where archived_at is null limit 1")[0]
+        return f"/card/{card}"
+
+    @staticmethod
+    def _send(client: Browser, form: str) -> Answer:
+        # Nothing is shown beside the form, so the hash of what was shown stands in its page alone.
+        page = client.get(f"{form}/review").body.decode()
+        seen = page.partition('name="seen" value="')[2].partition('"')[0]
+        return client.post(f"{form}/answers", {"seen": seen, "signer": "Cleo Client"})
+
+    def _written_case(self, case: str, ask: Callable[[], Answer], counted: int) -> Figure:
+        rows, size = self._rows_of(ask, counted)
+        floor = f"/moves/{{}}?bytes={size}&" + "&".join(f"row={width}" for width in rows)
+        cards = itertools.cycle(
+            str(card) for (card,) in self.site.rows("select id from floor.cards limit 500")
+        )
+        taken = alternating(
+            {"product": ask, "floor": lambda: self.floor.post(floor.format(next(cards)), {})},
+            self.effort.times,
+            warm=4,
+            statuses=(200, 303),
+        )
+        return self._figure(case, taken, f"{len(rows)} rows written")
 
     # --- moves ---
 
@@ -209,9 +272,15 @@ class Bench:
 
     def _rows_of_a_move(self) -> tuple[list[int], int]:
         """Return the widths in bytes of the rows that a move writes, and the length of its answer."""
-        number = 10
+        return self._rows_of(partial(self.move, self.staff), 10)
+
+    def _rows_of(self, ask: Callable[[], Answer], number: int) -> tuple[list[int], int]:
+        """Return the widths of the rows that an act writes, having done it so often, and its length."""
+        # What was done before is told by then, and does not count; nor is any of this missing.
+        time.sleep(_TOLD_WITHIN)
         before = self._written(after={})
-        answers = [self.move(self.staff) for _ in range(number)]
+        answers = [ask() for _ in range(number)]
+        time.sleep(_TOLD_WITHIN)
         widths = []
         for table, (inserted, updated) in self._written(after=before).items():
             each = round((inserted + updated - sum(before.get(table, (0, 0)))) / number)
@@ -220,7 +289,7 @@ class Bench:
                     f"select coalesce(avg(pg_column_size(t.*)), 100) from (select * from {table} limit 200) t"
                 )
                 widths += [int(wide[0])] * each
-        assert len(widths) > 1, "what a move writes was not counted"
+        assert len(widths) > 1, "what it writes was not counted"
         # One of them is the floor's own UPDATE.
         return sorted(widths)[1:], len(answers[-1].body)
 

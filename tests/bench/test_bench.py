@@ -10,6 +10,7 @@ from tests.bench.report import as_page, as_table
 
 CASES = {
     *("board", "column page", "list", "card", "search", "funnel", "velocity", "command center"),
+    *("client: page of a form", "client: home", "client: one answer saved", "client: form sent"),
     *("move", "blocked move", "moves", "boards", "memory of the web server"),
     *("polls of open boards", "a move is seen on all", "mail of a backlog"),
 }

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.drill.attempts import Attempt, read_journals
+from tests.drill.client_witness import gather_clients, judge_clients
+from tests.drill.clients import Clients
+from tests.drill.deals import Act, read_acts
 from tests.drill.faults import Chaos
 from tests.drill.movers import Crew
 from tests.drill.probes import Probes
@@ -23,6 +26,7 @@ from tests.drill.witness import gather, judge, repeats
 
 CARDS, SHORT_CARDS = 200, 100
 MOVERS, SHORT_MOVERS = 4, 3
+SHORT_DEALS, DEALS_A_MINUTE = 8, 8
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ def main() -> int:
     options = parse()
     cards, movers = (SHORT_CARDS, SHORT_MOVERS) if options.short else (CARDS, MOVERS)
     say(f"Starting the product, with {cards} cards")
-    with running_site(cards, movers) as site:
+    deals = SHORT_DEALS if options.short else int(DEALS_A_MINUTE * options.minutes) + SHORT_DEALS
+    with running_site(cards, movers, deals) as site:
         result = drill(site, options)
     print(as_text(result))  # noqa: T201 - this is a command
     if options.write:
@@ -55,15 +60,18 @@ def drill(site: Site, options: Options) -> Result:
     """Load the site, let everything happen to it, bring it to rest, and judge."""
     began = time.monotonic()
     chaos = Chaos(site, Probes(site), say, mode_seconds=2.0 if options.short else 6.0)
-    crew = Crew(site, options.seed)
+    crew, clients = Crew(site, options.seed), Clients(site, options.seed)
     crew.start()
+    clients.start()
     say("Injecting faults")
     inject_all(chaos, options)
     crew.stop()
+    clients.stop()
     say("Healing, and waiting until everything has come to rest")
     rested = come_to_rest(site, chaos.probes, hurry=options.short)
     attempts = list(read_journals(site.journals))
     facts = gather(site, attempts, chaos.kills)
+    acts = list(read_acts(site.acts))
     again, illegal = repeats(facts), sum(attempt.is_illegal for attempt in attempts)
     remarks = [
         f"All had come to rest {rested:.0f} s after the last fault, the clock set forward to later tries.",
@@ -81,8 +89,8 @@ def drill(site: Site, options: Options) -> Result:
         movers=len(site.movers),
         seconds=time.monotonic() - began,
         outcomes=list(chaos.outcomes.values()),
-        judged=[*judge(facts), *check_books(site)],
-        tried=by_channel(attempts),
+        judged=[*judge(facts), *judge_clients(gather_clients(site, acts)), *check_books(site)],
+        tried={**by_channel(attempts), **by_act(acts)},
         kills=chaos.kills,
         remarks=remarks,
         versions=site.versions(),
@@ -116,6 +124,14 @@ def by_channel(attempts: Sequence[Attempt]) -> dict[str, dict[str, int]]:
     for attempt in attempts:
         counts[attempt.channel][attempt.told] += 1
     return {channel: dict(told) for channel, told in counts.items()}
+
+
+def by_act(acts: Sequence[Act]) -> dict[str, dict[str, int]]:
+    """Count what clients were told, by what they did."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for act in acts:
+        counts[f"client: {act.what}"][act.told] += 1
+    return {what: dict(told) for what, told in counts.items()}
 
 
 def parse() -> Options:

@@ -113,6 +113,21 @@ class Chaos:
         time.sleep(self.mode_seconds * (2.5 if mode == "silent" else 1.0))
         self.site.mail.mode = "healthy"
 
+    def texts_are(self, *, refused: bool) -> None:
+        """Have the provider of SMS refuse for a while, or take and not answer, with something to send."""
+        texts = self.site.texts
+        if refused:
+            texts.refuse()
+        else:
+            texts.hangs_up = True
+        # Asked at once, and for as long as it lasts.
+        probe = self.probes.text()
+        until = time.monotonic() + self.mode_seconds
+        while time.monotonic() < until:
+            probe()
+            time.sleep(0.2)
+        texts.heal()
+
     # --- the clock ---
 
     def clock_forward(self) -> None:
@@ -202,6 +217,8 @@ FAULTS = (
     _mail("answers 451", "defers"),
     _mail("answers 550", "refuses"),
     _mail("hangs up after DATA", "cuts"),
+    Fault("SMS provider hangs up", "text", lambda chaos: chaos.texts_are(refused=False)),
+    Fault("SMS provider answers 503", "text", lambda chaos: chaos.texts_are(refused=True)),
     Fault("clock an hour forward", "mail", lambda chaos: chaos.clock_forward()),
     Fault("clock an hour back", "mail", lambda chaos: chaos.clock_back()),
     Fault("two schedulers, one killed", "sweep", lambda chaos: chaos.two_schedulers()),

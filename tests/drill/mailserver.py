@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
 from typing import Any, Literal
 
 from aiosmtpd.controller import Controller
@@ -18,6 +23,7 @@ from tests.installation import free_port
 Mode = Literal["healthy", "silent", "slow", "defers", "refuses", "cuts"]
 Fate = Literal["taken", "cut", "unanswered", "deferred", "refused"]
 SLOW_SECONDS = 1.5
+_CODE = re.compile(r"^(\d{6})\s*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,8 @@ class MailServer:
     mode: Mode = "healthy"
     arrivals: list[Arrival] = field(default_factory=list)
     url: str = ""
+    # Where the codes that came for somebody are kept, a file for each address.
+    codes: Path | None = None
 
     def kept_for(self, address: str) -> int:
         """Return how many messages this reader has."""
@@ -94,9 +102,22 @@ class MailServer:
         return "250 2.0.0 Kept"
 
     def _note(self, envelope: Envelope, fate: Fate, at: float) -> None:
-        message = message_from_bytes(envelope.original_content or b"")
+        message = message_from_bytes(envelope.original_content or b"", policy=default)
         message_id = str(message["Message-ID"])
+        self._keep_code(envelope, message)
         self.arrivals += [Arrival(message_id, address, fate, at) for address in envelope.rcpt_tos]
+
+    def _keep_code(self, envelope: Envelope, message: EmailMessage) -> None:
+        body = message.get_body(("plain",)) if self.codes is not None else None
+        found = _CODE.search(body.get_content()) if body is not None else None
+        if self.codes is None or found is None:
+            return
+        for address in envelope.rcpt_tos:
+            file = self.codes / address
+            known = json.loads(file.read_text()) if file.exists() else []
+            half = self.codes / f"{address}.half"
+            half.write_text(json.dumps([*known, found[1]]))
+            half.replace(file)
 
 
 def _hang_up(server: SMTP) -> None:

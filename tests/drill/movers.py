@@ -58,7 +58,7 @@ class Crew:
 
 def _told(site: Site, email: str, number: int, seed: int) -> dict[str, Any]:
     return {
-        "site": Site(None, None, site.folder, site.web, [], site.cards),  # type: ignore[arg-type]  # No business of theirs.
+        "site": Site(None, None, None, site.folder, site.web, [], site.cards),  # type: ignore[arg-type]  # No business of theirs.
         "email": email,
         "seed": f"{seed}/{number}",
         "journal": str(site.journals / f"mover-{number}.jsonl"),

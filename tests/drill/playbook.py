@@ -13,6 +13,7 @@ PLAYBOOK = {
 playbook: drill
 name: Drill
 departments: { desk: Desk, floor: Floor }
+evidence: { paper: { accepts: file } }
 fields:
   price: money
   code: { type: text, pattern: "[A-Z]{3}", pattern_says: write three capital letters }
@@ -36,8 +37,47 @@ moves:
 subject: "{{ card.title }} is in {{ stage.name }}"
 text: |
   {{ account.name }}: {{ card.title }} is in {{ stage.name }}.
+sms: "{{ account.name }}: {{ card.title }} is in {{ stage.name }}."
+""",
+    "talks.yaml": """\
+pipeline: talks
+department: floor
+stages:
+  asked: { leave: [ { client: { name: survey, status: submitted } }, { client: order } ] }
+  agreed: { kind: won }
+""",
+    "client_requests/survey.yaml": """\
+name: Your survey
+answer: submit
+message: asked
+pages:
+  first:
+    name: First
+    asks: { name: { type: text }, town: { type: text, required: no }, size: { type: text, required: no } }
+  second:
+    name: Second
+    asks: { wish: { type: text, required: no }, worry: { type: long_text, required: no } }
+""",
+    "client_requests/order.yaml": """\
+name: Your order
+answer: accept
+sign: paper
+consent: We order it.
+message: asked
+""",
+    "messages/asked.yaml": """\
+subject: "{{ request.name }}"
+text: |
+  Please answer by {{ request.due }}:
+
+  {{ request.link }}
+sms: "Please answer: {{ request.link }}"
 """,
 }
+
+TALKS = "drill.talks"
+# The questions of the survey, with their page; the first must be answered.
+QUESTIONS = {"name": "first", "town": "first", "size": "first", "wish": "second", "worry": "second"}
 
 # How many messages a move into a stage owes: to each clerk at the desk, and of what is shipped to a client.
 CLERKS = 2

@@ -63,6 +63,21 @@ class Probes:
         answer = self._browser.post("/users/invitations", email=address, name="A guest", role="viewer")
         return address if answer.status == 303 else ""
 
+    def text(self) -> Probe:
+        """Return a probe: a client who was reminded, once or again, has another SMS."""
+        request, number = self._site.texted
+        known = self._site.texts.taken_for(number)
+        asked_at = 0.0
+
+        def probe() -> bool:
+            nonlocal asked_at
+            if time.monotonic() - asked_at > MAIL_AGAIN_EVERY:
+                asked_at = time.monotonic()
+                self._browser.post(f"/client-gates/{request}/reminders")
+            return self._site.texts.taken_for(number) > known
+
+        return probe
+
     def sweep(self) -> Probe:
         """Return a probe: messages that are due, and that no queue knows, are found and sent.
 

@@ -22,7 +22,8 @@ STEP_SECONDS = 75.0
 _LEFT = """
 select (select count(*) from outbox_messages where state in ('due', 'held', 'claimed', 'handing_over'))
     + (select count(*) from rule_firings where state = 'pending')
-    + (select count(*) from card_imports where state in ('checking', 'running')) as n
+    + (select count(*) from card_imports where state in ('checking', 'running'))
+    + (select count(*) from client_requests where signed_at is not null and paper_id is null) as n
 """
 
 
@@ -34,8 +35,9 @@ def come_to_rest(site: Site, probes: Probes, *, hurry: bool = False) -> float:
     """
     began = time.monotonic()
     site.mail.mode = "healthy"
+    site.texts.heal()
     site.kill_order.unlink(missing_ok=True)
-    for probe in (probes.page, probes.move, probes.mail(), probes.bulk()):
+    for probe in (probes.page, probes.move, probes.mail(), probes.text(), probes.bulk()):
         seconds_until(probe, time.monotonic())
     for step in STEPS[2:] if hurry else STEPS:
         site.set_clock(step)

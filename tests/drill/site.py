@@ -23,13 +23,22 @@ from lifecycle.core.db import db, transaction
 from lifecycle.exchange.imports.mapping import CardMap
 from lifecycle.exchange.imports.run import run_import
 from lifecycle.exchange.imports.start import begin_import
+from lifecycle.governance.cards.change import changing_card
+from lifecycle.governance.moves.create import create_card
 from lifecycle.governance.playbooks.publish import publish
+from lifecycle.governance.requests.decide import ask_client, working_link
+from lifecycle.records.accounts.contacts import create_contact, edit_contact
+from lifecycle.records.accounts.models import Contact
+from lifecycle.records.outbox.sealed import sealed_token
 from lifecycle.records.people.actor import SYSTEM, Actor
 from lifecycle.records.people.models import User
 from tests.drill.browser import Browser
+from tests.drill.deals import Deal
 from tests.drill.mailserver import MailServer, running_mail_server
-from tests.drill.playbook import CLERKS, PLAYBOOK, SLUG
-from tests.factories.people import PASSWORD, make_user
+from tests.drill.playbook import CLERKS, PLAYBOOK, SLUG, TALKS
+from tests.drill.textserver import TextServer, running_text_server
+from tests.factories.cards import make_account
+from tests.factories.people import PASSWORD, Person, make_user
 from tests.installation import free_port
 from tests.runtime.product import Product, data_folder, running_product
 
@@ -48,14 +57,20 @@ MAP = {
 
 @dataclass
 class Site:
-    """Everything a drill has in its hands. `cards` are the cards' ids by their number in the file."""
+    """Everything a drill has in its hands. `cards` are the cards' ids by their number in the file.
+
+    `deals` are what clients are asked; `texted` is a request that nobody answers, and its client's number.
+    """
 
     product: Product
     mail: MailServer
+    texts: TextServer
     folder: Path
     web: str = ""
     movers: list[str] = field(default_factory=list)
     cards: dict[int, str] = field(default_factory=dict)
+    deals: list[Deal] = field(default_factory=list)
+    texted: tuple[str, str] = ("", "")
 
     @property
     def priceless(self) -> set[str]:
@@ -65,6 +80,16 @@ class Site:
     @property
     def journals(self) -> Path:
         return self.folder / "journals"
+
+    @property
+    def acts(self) -> Path:
+        """The folder of the clients' journals."""
+        return self.folder / "acts"
+
+    @property
+    def codes(self) -> Path:
+        """The folder of the codes that came by mail, a file for each address."""
+        return self.folder / "codes"
 
     @property
     def clock_offset(self) -> float:
@@ -123,24 +148,27 @@ class Site:
 
 
 @contextmanager
-def running_site(cards: int, movers: int) -> Iterator[Site]:
+def running_site(cards: int, movers: int, deals: int) -> Iterator[Site]:
     """A product that is ready and filled, and gone afterwards with all it wrote."""
-    with data_folder() as data, running_mail_server() as mail:
+    with data_folder() as data, running_mail_server() as mail, running_text_server() as texts:
         folder = data.parent
-        (folder / "journals").mkdir()
+        for name in ("journals", "acts", "codes"):
+            (folder / name).mkdir()
+        mail.codes = folder / "codes"
         environment = {
             "LIFECYCLE_ENV": "testing",
             "SMTP_URL": mail.url,
             "LIFECYCLE_CLOCK": str(folder / "clock"),
             "LIFECYCLE_KILL_AT": str(folder / "kill"),
+            **texts.environment,
         }
         with running_product(data, "--port", str(free_port()), **environment) as product:
-            site = Site(product, mail, folder, web=product.services["web"])
-            _fill(site, cards, movers)
+            site = Site(product, mail, texts, folder, web=product.services["web"])
+            _fill(site, cards, movers, deals)
             yield site
 
 
-def _fill(site: Site, cards: int, movers: int) -> None:
+def _fill(site: Site, cards: int, movers: int, deals: int) -> None:
     """People, playbook and cards, as an administrator would bring them along."""
     app = create_app(Settings.from_env(site.environment()))
     try:
@@ -152,10 +180,14 @@ def _fill(site: Site, cards: int, movers: int) -> None:
         admin = make_user(app, role="admin", email=ADMIN, name="Ada Min")
         make_user(app, name="Toggler", email=TOGGLER)
         _load_cards(app, cards, admin.email)
+        _like_texts(app)
+        site.deals = [_deal(app, admin, f"deal{number}@client.example") for number in range(deals)]
+        phone = "+34612000000"
+        site.texted = _deal(app, admin, "texted@client.example", phone=phone, channel="sms").order_id, phone
     finally:
         with app.app_context():
             db.engine.dispose()
-    found = site.rows("select external_id, id from cards")
+    found = site.rows("select external_id, id from cards where external_id is not null")
     site.cards = {int(row["external_id"][1:]): str(row["id"]) for row in found}
 
 
@@ -169,6 +201,31 @@ def _load_cards(app: Flask, cards: int, by: str) -> None:
             record = begin_import(SLUG, "cards.csv", file, actor=actor, accounts=None, mapping=mapping)
         done = run_import(record.id)
         assert done.state == "done", done.failure
+
+
+def _like_texts(app: Flask) -> None:
+    """Every other client is reached by SMS from now on."""
+    with app.app_context(), transaction():
+        for number, contact in enumerate(db.session.scalars(sa.select(Contact).order_by(Contact.email))):
+            if number % 2:
+                typed = {"phone": f"+346123456{number:02}", "channel": "sms"}
+                edit_contact(contact.id, typed, seen_version=contact.version, actor=SYSTEM)
+
+
+def _deal(app: Flask, by: Person, address: str, **more: str) -> Deal:
+    """Ask a client of their own account for a survey and an order."""
+    account = make_account(app, owner=by, name=address)
+    with app.app_context(), transaction():
+        contact = create_contact(account, {"name": "Cleo", "email": address, **more}, actor=SYSTEM)
+        card = create_card(TALKS, actor=by.actor, channel="page", account_id=account, title=address)
+        with changing_card(card.id, by.actor) as subject:
+            ids, paths = [], []
+            for key in ("survey", "order"):
+                request = ask_client(subject, by.actor, key, contact_id=contact.id)
+                link = working_link(request, contact)
+                ids.append(str(request.id))
+                paths.append(f"/c/{sealed_token(f'client_links/{link.id}')}")
+    return Deal(address, ids[0], paths[0], ids[1], paths[1])
 
 
 def is_priceless(number: int) -> bool:

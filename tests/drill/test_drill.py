@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drill.__main__ import SHORT_CARDS, SHORT_MOVERS, Options, drill
+from tests.drill.__main__ import SHORT_CARDS, SHORT_DEALS, SHORT_MOVERS, Options, drill
 from tests.drill.attempts import Attempt, read_journals
 from tests.drill.faults import FAULTS
 from tests.drill.mailserver import Arrival
@@ -26,7 +26,7 @@ OPTIONS = Options(short=True, minutes=1, seed=4, write=None, json=None)
 @pytest.fixture(scope="module")
 def drilled() -> Iterator[tuple[Site, Result]]:
     """One short drill, and the site that it left behind."""
-    with running_site(SHORT_CARDS, SHORT_MOVERS) as site:
+    with running_site(SHORT_CARDS, SHORT_MOVERS, SHORT_DEALS) as site:
         yield site, drill(site, OPTIONS)
 
 
@@ -53,6 +53,7 @@ def test_a_short_drill_breaks_nothing(drilled: tuple[Site, Result], tmp_path: Pa
     moved = {channel: counts.get("moved", 0) for channel, counts in told["attempts"].items()}
     assert min(moved["JSON"], moved["board page"], moved["bulk"]) > 0
     assert told["attempts"]["undo"].get("undone", 0) > 0
+    assert min(told["attempts"][f"client: {what}"]["done"] for what in ("save", "submit", "sign")) > 0
 
 
 def test_the_page_names_the_run_and_no_machine(drilled: tuple[Site, Result]) -> None:

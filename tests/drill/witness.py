@@ -92,12 +92,12 @@ def gather(site: Site, attempts: list[Attempt], kills: list[float]) -> Facts:
         visits=site.rows(_VISITS),
         owed=site.rows(_OWED),
         messages=site.rows(
-            "select id, kind, message_id, state, attempts, visit_id, cause from outbox_messages"
+            "select id, kind, channel, message_id, state, attempts, visit_id, cause from outbox_messages"
         ),
         told_by_imports=site.rows(_IMPORTED)[0]["n"],
         pending={name: site.rows(query)[0]["n"] for name, query in waiting.items()},
         history=site.rows(_PRICES),
-        arrivals=list(site.mail.arrivals),
+        arrivals=[*site.mail.arrivals, *site.texts.arrivals],
         kills=kills,
         priceless=site.priceless,
     )
@@ -218,7 +218,7 @@ def _mail_owed(facts: Facts) -> Iterator[Finding]:
     kept = Counter(arrival.message_id for arrival in facts.arrivals if arrival.is_kept)
     refused = {arrival.message_id for arrival in facts.arrivals if arrival.fate == "refused"}
     for message in facts.messages:
-        number, state = message["message_id"], message["state"]
+        number, state = _number(message), message["state"]
         if state == "sent" and not kept[number]:
             yield Finding("lost", f"message {number} is sent and never arrived")
         elif state == "failed" and number not in refused:
@@ -227,8 +227,13 @@ def _mail_owed(facts: Facts) -> Iterator[Finding]:
             yield Finding("lost", f"message {number} was cancelled, and its move was not undone")
 
 
+def _number(message: dict[str, Any]) -> str:
+    """Return under what a message arrives: by SMS its own id, by mail its Message-ID."""
+    return str(message["id"] if message["channel"] == "sms" else message["message_id"])
+
+
 def _doubles(facts: Facts) -> Iterator[Finding]:
-    known = {message["message_id"] for message in facts.messages}
+    known = {str(message[name]) for message in facts.messages for name in ("id", "message_id")}
     arrived: dict[tuple[str, str], list[Arrival]] = defaultdict(list)
     for arrival in facts.arrivals:
         if arrival.message_id not in known:
@@ -239,6 +244,16 @@ def _doubles(facts: Facts) -> Iterator[Finding]:
         for earlier in same[:-1]:
             if not earlier.is_unsure and not _killed_at(earlier.at, facts.kills):
                 yield Finding("doubled", f"message {number} was sent again though its arrival was confirmed")
+
+    # What has gone by SMS goes by mail only if nobody could know that it had.
+    kept = {arrival.message_id for arrival in facts.arrivals if arrival.is_kept}
+    by_text = {number: same for (number, _), same in arrived.items()}
+    for message in facts.messages:
+        text = by_text.get(str(message["id"]), [])
+        if message["message_id"] in kept and any(
+            not each.is_unsure and not _killed_at(each.at, facts.kills) for each in text
+        ):
+            yield Finding("doubled", f"message {message['id']} was sent by SMS, and by mail as well")
 
 
 def _killed_at(moment: float, kills: Sequence[float]) -> bool:

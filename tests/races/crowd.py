@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import re
 import sys
+import time
 import uuid
 from dataclasses import asdict, dataclass, field
 from html import unescape
@@ -28,12 +29,16 @@ _ATTRIBUTE = re.compile(r'\b(type|name|value)="([^"]*)"')
 
 @dataclass(frozen=True)
 class Press:
-    """A page that is opened, and what is then posted; `user` is who is logged in, None for a client."""
+    """A page that is opened, and what is then posted; `user` is who is logged in, None for a client.
+
+    Who does less before they reach the lock can `wait` some seconds, so that either may be first.
+    """
 
     look: str
     post: str
     fields: dict[str, str] = field(default_factory=dict)
     user: str | None = None
+    wait: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ def _press(app: Flask, place: int, presses: list[Press], barrier: Any, told: Any
             browser = _browser(app, press.user)
             hidden = _hidden(browser.get(press.look, headers={"Accept": "text/html"}).text)
             barrier.wait(120)
+            time.sleep(press.wait)
             answer = browser.post(
                 press.post,
                 data={**hidden, **press.fields},

@@ -177,7 +177,7 @@ def test_w13_credentials_are_seen_and_on_record_or_taken_back_never_both_or_twic
         assert code
         view = Press(f"/s/{token}", f"/s/{token}/views", {"code": code[1]})
         back = f"/cards/{card.id}/credentials"
-        revoke = Press(back, f"{back}/{secret}/revocations", user=str(ana.id))
+        revoke = Press(back, f"{back}/{secret}/revocations", user=str(ana.id), wait=0.02 * number)
         rounds.append([view, view, revoke])
         secrets.append(secret)
     outcomes: Counter[Any] = Counter()

@@ -127,6 +127,12 @@ PHRASES: dict[str, Phrase] = {
         "was told that “{name}” about {card} did not arrive as an SMS: it goes by mail",
         "soon",
     ),
+    "card.message.returned": Phrase(
+        "alert-triangle", "was told that “{name}” about {card} came back", "breach"
+    ),
+    "card.message.delayed": Phrase(
+        "clock", "was told that “{name}” about {card} is late: its server goes on trying", "soon"
+    ),
     "card.message.cancelled": Phrase("ban", "cancelled “{name}” about {card}"),
     "card.message.line_added": Phrase("pencil", "added a line to “{name}” about {card}"),
     "card.message.line_removed": Phrase("pencil", "took the added line out of “{name}” about {card}"),
