@@ -59,7 +59,7 @@ MAP = {
 class Site:
     """Everything a drill has in its hands. `cards` are the cards' ids by their number in the file.
 
-    `deals` are what clients are asked; `texted` is a request that nobody answers, and its client's number.
+    `deals` are what clients are asked; `texted` are requests that nobody answers, with their clients' numbers.
     """
 
     product: Product
@@ -70,7 +70,7 @@ class Site:
     movers: list[str] = field(default_factory=list)
     cards: dict[int, str] = field(default_factory=dict)
     deals: list[Deal] = field(default_factory=list)
-    texted: tuple[str, str] = ("", "")
+    texted: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def priceless(self) -> set[str]:
@@ -182,8 +182,10 @@ def _fill(site: Site, cards: int, movers: int, deals: int) -> None:
         _load_cards(app, cards, admin.email)
         _like_texts(app)
         site.deals = [_deal(app, admin, f"deal{number}@client.example") for number in range(deals)]
-        phone = "+34612000000"
-        site.texted = _deal(app, admin, "texted@client.example", phone=phone, channel="sms").order_id, phone
+        for number in range(TEXTED):
+            phone = f"+3461200000{number}"
+            deal = _deal(app, admin, f"texted{number}@client.example", phone=phone, channel="sms")
+            site.texted.append((deal.order_id, phone))
     finally:
         with app.app_context():
             db.engine.dispose()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
+import time_machine
 from flask import Flask
 
 from lifecycle.core.clock import now
@@ -60,6 +62,27 @@ def test_e8_every_gate_of_every_customer_stands_in_one_overview(app: Flask, smtp
         caller.get("/client-gates/overview")
     assert len(more) == len(sent)
     assert caller.get("/client-gates/overview?playbook=none&page=zzz").status_code == 200
+
+
+def test_pressing_remind_again_and_again_sends_one_message(app: Flask, smtp_sink: Any) -> None:
+    publish_gates(app)
+    ana = make_user(app, role="manager", departments=["bench"])
+    account = make_account(app, owner=ana)
+    a_contact(app, account, rights=["signatory"])
+    card = a_card(app, ana, account=account, fields={"price": "120"})
+    moved(app, card, "terms", ana)
+    follow_through(app)
+    before = len(smtp_sink.received)
+    caller, reminders = Caller(app, ana), f"/client-gates/{request_of(app, card, 'terms')['id']}/reminders"
+    answers = [caller.post(reminders) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [answers[0].status_code, 422, 422, 422]
+    assert "a moment ago" in answers[1].text
+    follow_through(app)
+    assert len(smtp_sink.received) == before + 1
+    with time_machine.travel(now() + timedelta(seconds=90), tick=True):
+        assert caller.post(reminders).status_code == answers[0].status_code
+        follow_through(app)
+    assert len(smtp_sink.received) == before + 2
 
 
 def test_what_was_asked_before_legal_documents_were_kept_is_shown(app: Flask, smtp_sink: Any) -> None:

@@ -29,10 +29,12 @@ from lifecycle.work.client_requests.models import ClientCode
 from tests.factories.cards import KnownCard, a_card, gate, make_account, moved, rows
 from tests.factories.clients import TERMS, Client, a_contact, publish_gates, request_of
 from tests.factories.consequences import follow_through
+from tests.factories.forms import FORM, publish_form
 from tests.factories.people import Person, make_user
 from tests.mail import received, text_of
 
 SIGNED = "sign: photo\n"
+OFFICE = {f"ask-office-{part}": "x" for part in ("street", "town", "country")}
 STROKES = json.dumps([[[10, 20], [30, 40], [50, 60]], [[100, 100]]])
 
 
@@ -179,6 +181,40 @@ def test_all_that_is_missing_is_said_at_once_and_a_code_need_not_be_typed_twice(
     unticked = cleo.sign(code, agrees="").text
     assert f'value="{code}"' in unticked
     assert cleo.sign(code).status_code == 303
+
+
+def test_an_upload_that_is_swapped_for_one_of_the_same_name_is_not_signed(app: Flask, smtp_sink: Any) -> None:
+    """E18: what is signed names a file by its digest, not by what it is called."""
+    publish_form(
+        app, FORM.replace("      price: {}\n", "      draft: { type: file, name: Draft }\n") + SIGNED
+    )
+    ana = make_user(app, name="Ana", role="manager", departments=["bench"])
+    account = make_account(app, owner=ana)
+    a_contact(app, account)
+    card = a_card(app, ana, account=account, fields={"wish": "Blue"})
+    moved(app, card, "survey", ana)
+    follow_through(app)
+    cleo = Signer.of(app, card, "survey")
+    cleo.open()
+
+    def upload(content: bytes) -> str:
+        page = cleo.browser.get(f"{cleo.path}/pages/you").text
+        kept = re.search(r'value="(drop-file:draft:[0-9a-f-]+)"', page)
+        for act, files in (
+            (kept[1] if kept else "save", {}),
+            ("save", {"ask-draft": (BytesIO(content), "plan.pdf")}),
+        ):
+            sent = cleo.send("pages/you", act=act, **{"ask-company": "N", **OFFICE, **files})
+            assert sent.status_code == 303
+        return cleo.browser.get(f"{cleo.path}/review").text
+
+    before = upload(b"%PDF-1.4 the plan")
+    seen = re.search(r'name="seen_content" value="([0-9a-f]{64})"', before)
+    after = upload(b"%PDF-1.4 another one")
+    now_it_is = re.search(r'name="seen_content" value="([0-9a-f]{64})"', after)
+    assert seen
+    assert now_it_is
+    assert seen[1] != now_it_is[1]
 
 
 def test_five_guesses_are_all_there_are_and_a_new_code_voids_the_old(
