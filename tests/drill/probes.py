@@ -30,6 +30,7 @@ class Probes:
         self._browser: Browser = site.browser(ADMIN)
         self._mover = Mover(site, self._browser, "probes", Journal(site.journals / "probes.jsonl"))
         self._invited = 0
+        self._texted = 0
         self._import = ""
 
     def page(self) -> bool:
@@ -65,7 +66,8 @@ class Probes:
 
     def text(self) -> Probe:
         """Return a probe: a client who was reminded, once or again, has another SMS."""
-        request, number = self._site.texted
+        request, number = self._site.texted[self._texted % len(self._site.texted)]
+        self._texted += 1
         known = self._site.texts.taken_for(number)
         asked_at = 0.0
 

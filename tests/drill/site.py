@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 import redis
@@ -55,11 +55,15 @@ MAP = {
 }
 
 
+# They take turns: no client is reminded twice within a minute.
+TEXTED: Final = 5
+
+
 @dataclass
 class Site:
     """Everything a drill has in its hands. `cards` are the cards' ids by their number in the file.
 
-    `deals` are what clients are asked; `texted` are requests that nobody answers, with their clients' numbers.
+    `deals` are what clients are asked; `texted` are requests that nobody answers, and their clients' numbers.
     """
 
     product: Product

@@ -12,7 +12,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from lifecycle.core.clock import now
+from lifecycle.core.clock import CLOCKS_DIFFER, now
 from lifecycle.core.db import db
 from lifecycle.core.errors import Conflict, Invalid
 from lifecycle.core.words import marked
@@ -119,11 +119,12 @@ def _by_hand(request: ClientRequest) -> str:
 
 
 def _was_reminded_since(request: ClientRequest, at: datetime) -> bool:
+    # What a clock that has been set back since has stamped lies ahead, and says nothing.
     found = sa.select(OutboxMessage.id).where(
         OutboxMessage.card_id == request.card_id,
         OutboxMessage.request_id == request.id,
         OutboxMessage.cause.startswith(_by_hand(request)),
-        OutboxMessage.created_at > at,
+        OutboxMessage.created_at.between(at, now() + CLOCKS_DIFFER),
     )
     return db.session.scalar(found.limit(1)) is not None
 
