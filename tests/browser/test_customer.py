@@ -9,18 +9,16 @@ from __future__ import annotations
 import random
 import re
 import uuid
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from playwright.sync_api import Browser, FilePayload, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from lifecycle.core.db import db, transaction
 from lifecycle.exchange.demo.walk import Walker
 from lifecycle.governance.cards.subjects import get_subject
-from lifecycle.governance.language.model import Question
 from lifecycle.governance.moves.create import create_card
 from lifecycle.governance.playbooks.load import find_folder, library_names
 from lifecycle.governance.playbooks.publish import publish
@@ -31,6 +29,7 @@ from lifecycle.records.playbooks.models import Pipeline
 from lifecycle.work.client_requests.models import ClientRequest
 from lifecycle.work.handoffs.models import Handoff
 from tests.browser.conftest import LogIn
+from tests.browser.filling import MOST_STEPS, STAMPED, fill_pages, type_in
 from tests.factories.cards import make_account
 from tests.factories.clients import a_contact
 from tests.factories.consequences import follow_through
@@ -42,8 +41,6 @@ pytestmark = pytest.mark.browser
 
 DEPARTMENTS = ("growth", "finance", "delivery", "technical_operations", "support", "csm", "migration")
 WAITING = ("asked", "opened", "in_progress", "returned")
-MOST_STEPS = 40
-PDF = b"%PDF-1.4\n1 0 obj<<>>endobj\ntrailer<<>>\n%%EOF\n"
 
 
 @dataclass
@@ -113,15 +110,12 @@ class Customer:
         if self.client.get_by_role("button", name="Open", exact=True).count():
             self.client.get_by_role("button", name="Open", exact=True).click()
         if definition.pages:
-            _fill_pages(
-                self.client, {question.key: (question, typed[question.key]) for question in questions}
-            )
+            fill_pages(self.client, {question.key: (question, typed[question.key]) for question in questions})
         else:
             for question in questions:
-                _type_in(self.client, question, typed[question.key])
+                type_in(self.client, question, typed[question.key])
         if self.client.locator("#files").count():
-            stamped = FilePayload(name="signed.pdf", mimeType="application/pdf", buffer=PDF)
-            self.client.locator("#files").set_input_files(stamped)
+            self.client.locator("#files").set_input_files(STAMPED)
         if definition.sign:
             self._get_the_code()
         if self.client.locator("#agrees").count():
@@ -170,66 +164,6 @@ class Customer:
             page.goto(f"/handoffs/{handoff_id}")
             page.get_by_role("button", name="Accept").click()
             expect(page.get_by_role("button", name="Accept")).to_have_count(0)
-
-
-def _fill_pages(page: Page, known: dict[str, tuple[Question, Any]]) -> None:
-    """Fill a form page by page, what an answer opens too, up to where it is looked over."""
-    page.locator(".client-pages a").first.click()
-    for _ in range(MOST_STEPS):
-        if page.url.endswith("/review"):
-            return expect(page.locator(".client-missing")).to_have_count(0)
-        _fill_page(page, known)
-        with page.expect_navigation():
-            page.get_by_role("button", name="Save and continue", exact=True).last.click()
-    raise AssertionError(f"the form does not end: {page.url}")
-
-
-def _fill_page(page: Page, known: dict[str, tuple[Question, Any]]) -> None:
-    """Answer all a page asks, and what it asks then; saved in between, for the page opens more by itself."""
-    typed: set[str] = set()
-    while opened := [key for key in _asked_on(page) if key not in typed]:
-        for key in opened:
-            _type_in(page, *known[key])
-        typed.update(opened)
-        with page.expect_navigation():
-            page.get_by_role("button", name="Save", exact=True).last.click()
-        expect(page.locator(".error-summary")).to_have_count(0)
-
-
-def _asked_on(page: Page) -> list[str]:
-    keys: list[str] = page.locator("[data-question]:not([hidden])").evaluate_all(
-        "all => all.filter(it => !it.closest('[data-section][hidden]')).map(it => it.dataset.question)"
-    )
-    return keys
-
-
-def _fill_parts(page: Page, question: Question, value: Any) -> None:
-    if question.type == "address":
-        for part, text in value.items():
-            page.locator(f"[name='ask-{question.key}-{part}']").fill(text)
-    elif question.type == "table":
-        for number, row in enumerate(value):
-            for column in question.columns:
-                cell = replace(column, key=f"{question.key}-{number}-{column.key}")
-                _type_in(page, cell, row[column.key])
-
-
-def _type_in(page: Page, question: Question, value: Any) -> None:
-    if question.type in ("file", "address", "table"):
-        return _fill_parts(page, question, value)
-    control: Locator = page.locator(f"[name='ask-{question.key}']")
-    if question.type == "choices":
-        for each in value:
-            page.locator(f"[name='ask-{question.key}'][value='{each}']").check()
-    elif control.first.evaluate("it => it.tagName") == "SELECT":
-        control.select_option(str(value))
-    elif control.first.get_attribute("type") == "radio":
-        page.locator(f"[name='ask-{question.key}'][value='{value}']").check()
-    elif control.first.get_attribute("type") == "checkbox":
-        control.first.check()
-    else:
-        control.first.fill(str(value))
-    return None
 
 
 @pytest.fixture
