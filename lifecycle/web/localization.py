@@ -48,6 +48,7 @@ def offer_words(environment: Environment) -> None:
         own=own,
         same_page=same_page,
         place=place,
+        is_zone_known=is_zone_known,
     )
 
 

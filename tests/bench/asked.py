@@ -12,6 +12,7 @@ from lifecycle.app import create_app
 from lifecycle.config import Settings
 from lifecycle.core.db import db, transaction
 from lifecycle.governance.cards.change import changing_card
+from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.governance.requests.answer import answering, open_request
 from lifecycle.governance.requests.decide import ask_client, working_link
 from lifecycle.governance.requests.fill import save_answers
@@ -39,6 +40,8 @@ class AskedClients:
 def ask_clients(site: Site, number: int) -> AskedClients:
     """Ask so many clients, have them answer everything, and open the home of the first."""
     app = create_app(Settings.from_env(site.environment))
+    # This process has known other databases, whose revisions had the same numbers.
+    of_revision.cache_clear()
     try:
         with app.app_context():
             pipeline = db.session.scalars(sa.select(Pipeline.id).where(Pipeline.slug == SLUG)).one()
@@ -58,6 +61,7 @@ def ask_clients(site: Site, number: int) -> AskedClients:
         forms = [_ask(app, card) for card in cards]
         return AskedClients(forms, _home(app, cards[0]))
     finally:
+        of_revision.cache_clear()
         with app.app_context():
             db.engine.dispose()
 

@@ -124,7 +124,7 @@ def test_what_somebody_else_wrote_meanwhile_is_shown_and_then_replaced(
     one = device()
     begin(one, link)
     with app.app_context(), transaction():
-        colleague = a_contact(app, card.account, "Tim", email="tim@client.example")
+        colleague = a_contact(app, card.account, "Tim", email="tim@client.example", rights=["owner"])
         request = db.session.get_one(ClientRequest, request_of(app, card, "survey")["id"])
         other = make_link(request, db.session.get_one(Contact, colleague))
         theirs = f"/c/{sealed_token(f'client_links/{other.id}')}"

@@ -25,6 +25,7 @@ from lifecycle.exchange.imports.run import run_import
 from lifecycle.exchange.imports.start import begin_import
 from lifecycle.governance.cards.change import changing_card
 from lifecycle.governance.moves.create import create_card
+from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.governance.playbooks.publish import publish
 from lifecycle.governance.requests.decide import ask_client, working_link
 from lifecycle.records.accounts.contacts import create_contact, edit_contact
@@ -169,12 +170,17 @@ def running_site(cards: int, movers: int, deals: int) -> Iterator[Site]:
         with running_product(data, "--port", str(free_port()), **environment) as product:
             site = Site(product, mail, texts, folder, web=product.services["web"])
             _fill(site, cards, movers, deals)
-            yield site
+            try:
+                yield site
+            finally:
+                of_revision.cache_clear()
 
 
 def _fill(site: Site, cards: int, movers: int, deals: int) -> None:
     """People, playbook and cards, as an administrator would bring them along."""
     app = create_app(Settings.from_env(site.environment()))
+    # This process has known other databases, whose revisions had the same numbers.
+    of_revision.cache_clear()
     try:
         with app.app_context(), transaction():
             publish(PLAYBOOK, SYSTEM)

@@ -88,7 +88,10 @@ def surveys(app: Flask, ana: Person, smtp_sink: Any) -> list[Asked]:
     for card in cards:
         moved(app, card, "survey", ana)
     follow_through(app)
-    others = [a_contact(app, account, name, email=f"{name}@client.example") for name in ("Tim", "Ulla")]
+    others = [
+        a_contact(app, account, name, email=f"{name}@client.example", rights=["owner"])
+        for name in ("Tim", "Ulla")
+    ]
     made = []
     for card in cards:
         request = request_of(app, card, "survey")["id"]
@@ -154,7 +157,7 @@ def test_w13_credentials_are_seen_and_on_record_or_taken_back_never_both_or_twic
     app: Flask, settings: Settings, ana: Person, smtp_sink: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     account = make_account(app, owner=ana)
-    tim = a_contact(app, account, "Tim", email="tim@client.example")
+    tim = a_contact(app, account, "Tim", email="tim@client.example", rights=["owner"])
     rounds, secrets = [], []
     for number in range(ROUNDS):
         card = a_card(app, ana, account=account)

@@ -8,6 +8,7 @@ from lifecycle.core.db import transaction
 from lifecycle.governance.playbooks.load import LIBRARY
 from lifecycle.governance.playbooks.publish import publish
 from lifecycle.records.people.actor import SYSTEM
+from lifecycle.records.team_channels.configure import create_channel
 from tests.factories.people import make_user
 from tests.governance.playbooks.writing import spoiled
 from tests.visitor import Visitor, logged_in
@@ -65,6 +66,11 @@ def test_the_stage_reference_reads_like_a_handbook(reader, published):
 
 
 def test_the_doctor_shows_each_stage_and_every_gap(app, reader, published):
+    unset = reader.open("/playbooks/wispgate/doctor").text
+    assert "There is no channel #delivery-alerts" in unset
+    with app.app_context(), transaction():
+        address = "https://hooks.example.com/services/one"
+        create_channel(key="delivery-alerts", name="Alerts", kind="slack", address=address, actor=SYSTEM)
     assert "Nothing is missing" in reader.open("/playbooks/wispgate/doctor").text
     with app.app_context(), transaction():
         publish(spoiled("orders", ", notify: shop", ""), SYSTEM)

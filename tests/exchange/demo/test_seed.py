@@ -48,7 +48,8 @@ def test_the_demo_shows_everything_even_when_its_seeding_was_killed(app, demo):
         _shows_every_state()
         _tells_of_a_year()
         _holds_its_books()
-        assert examine_setup() == ()
+        # Nothing may be posted to this machine in a test, so that the demo has set up no channel.
+        assert {finding.sentence.partition("#")[0] for finding in examine_setup()} == {"There is no channel "}
         before = _counts()
         assert not is_wanted()
         assert seed_demo(PASSWORD) is Seeding.THERE_ALREADY
