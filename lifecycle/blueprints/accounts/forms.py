@@ -107,7 +107,7 @@ class ContactForm(_Form):
     )
     language = SelectField(
         "Language",
-        description="Of their pages and of our own letters to them.",
+        description="Of their pages and of our letters to them.",
         choices=[
             SelectChoice("", "As their browser asks"),
             *(SelectChoice(*each) for each in LANGUAGES.items()),
