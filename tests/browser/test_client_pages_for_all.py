@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from lifecycle.core.db import transaction
 from lifecycle.governance.cards.change import changing_card
@@ -70,7 +70,7 @@ def page_of(browser: Browser, base_url: str) -> Iterator[Callable[..., Page]]:
     contexts = []
 
     def open_on(scheme: Any, width: int) -> Page:
-        size = {"width": width, "height": 844}
+        size: ViewportSize = {"width": width, "height": 844}
         context = browser.new_context(base_url=base_url, viewport=size, color_scheme=scheme)
         contexts.append(context)
         page = context.new_page()
@@ -83,7 +83,10 @@ def page_of(browser: Browser, base_url: str) -> Iterator[Callable[..., Page]]:
 
 
 def _latest(mailbox: SmtpSink, door: str) -> str:
-    return [path for mail in received(mailbox) for path in re.findall(rf"/{door}/[\w-]+", text_of(mail))][-1]
+    paths: list[str] = [
+        path for mail in received(mailbox) for path in re.findall(rf"/{door}/[\w-]+", text_of(mail))
+    ]
+    return paths[-1]
 
 
 def _look(page: Page, width: int, where: str) -> None:
