@@ -19,6 +19,7 @@ from flask.testing import FlaskClient
 from lifecycle.app import create_app
 from lifecycle.config import Settings
 from lifecycle.core.db import db
+from lifecycle.extensions import limiter
 from lifecycle.governance.playbooks.library import of_revision
 from tests.bucket import BucketServer, keep_files_in, running_bucket_server
 from tests.demo import SeededDemo, seed_after_a_kill
@@ -33,6 +34,7 @@ from tests.installation import (
 )
 
 INSTALLATION = pytest.StashKey[Installation]()
+COUNTED_BY = pytest.StashKey[tuple[Flask, object]]()
 SECRET_KEY = "a key for tests only, the same in every process"
 EVIDENCE_KEY = b"signs heads in tests, 32 bytes.."
 BROWSER_REQUIRED = os.environ.get("CI") == "true" or os.environ.get("LIFECYCLE_REQUIRE_BROWSER") == "1"
@@ -141,8 +143,9 @@ def settings(
 
 
 @pytest.fixture(scope="session")
-def app(settings: Settings) -> Iterator[Flask]:
+def app(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Flask]:
     app = create_app(settings)
+    request.config.stash[COUNTED_BY] = app, limiter.storage
     yield app
     with app.app_context():
         db.engine.dispose()
@@ -172,6 +175,15 @@ def clean_database(request: pytest.FixtureRequest) -> Iterator[None]:
     emptying.empty()
     # A test that works with a second database meets the same numbers there.
     of_revision.cache_clear()
+    _count_limits_here(request.config)
+
+
+def _count_limits_here(config: pytest.Config) -> None:
+    """A process has one limiter, which counts where the application that was made last keeps its Redis."""
+    app, storage = config.stash.get(COUNTED_BY, (None, None))
+    if app is not None and limiter.storage is not storage:
+        limiter.init_app(app)
+        config.stash[COUNTED_BY] = app, limiter.storage
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import base64
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -101,11 +102,12 @@ class Place:
 
 
 @contextmanager
-def empty_place(services: Addresses, settings: Settings, data: Path, name: str) -> Iterator[Place]:
+def empty_place(services: Addresses, settings: Settings, data: Path) -> Iterator[Place]:
     """A database that nobody has prepared, with a data folder of its own; it is gone afterwards."""
+    # Another test process has its own at the same time, on the same server.
+    name = f"lifecycle_{uuid.uuid4().hex[:12]}"
     database = sql.Identifier(name)
     with psycopg.connect(services.superuser, autocommit=True) as server:
-        server.execute(sql.SQL("drop database if exists {} with (force)").format(database))
         owner = sql.Identifier(role_of(services.owner))
         server.execute(sql.SQL("create database {} owner {} template template0").format(database, owner))
     with psycopg.connect(with_database(services.superuser, name), autocommit=True) as superuser:

@@ -71,7 +71,7 @@ def source(settings: Settings, services: Addresses, tmp_path: Path) -> Place:
 
 @pytest.fixture
 def target(settings: Settings, services: Addresses, tmp_path: Path) -> Iterator[Place]:
-    with empty_place(services, settings, tmp_path / "target", "lifecycle_restored") as place:
+    with empty_place(services, settings, tmp_path / "target") as place:
         yield place
 
 
@@ -455,7 +455,7 @@ def test_a_backup_of_an_older_schema_is_brought_up_to_date(
     source: Place, target: Place, services: Addresses, settings: Settings, tmp_path: Path
 ) -> None:
     file = tmp_path / "old.zip"
-    with empty_place(services, settings, tmp_path / "old", "lifecycle_old") as old:
+    with empty_place(services, settings, tmp_path / "old") as old:
         engine = sa.create_engine(
             sqlalchemy_url(old.settings.database_owner_url or ""), poolclass=sa.NullPool
         )

@@ -114,6 +114,8 @@ class Customer:
         else:
             for question in questions:
                 type_in(self.client, question, typed[question.key])
+        # The page that led here may still be on its way out.
+        expect(self.client.locator("form[action$='/answers']").first).to_be_visible()
         if self.client.locator("#files").count():
             self.client.locator("#files").set_input_files(STAMPED)
         if definition.sign:

@@ -204,6 +204,9 @@ def get_stuck(page: Page, link: str) -> None:
 
 def finish(page: Page, gate: Gate) -> None:
     """Sign if it is signed, agree, and press twice, as impatient people do."""
+    send = page.locator("form[action$='/answers'] .form-actions button").first
+    # The page that led here may still be on its way out.
+    expect(send).to_be_visible()
     if page.get_by_role("button", name="Email me the code").count():
         page.get_by_role("button", name="Email me the code").click()
         expect(page.locator(".client-notices")).to_contain_text("We sent a code to")
@@ -212,7 +215,7 @@ def finish(page: Page, gate: Gate) -> None:
         page.locator("#files").set_input_files([])
     if page.locator("#agrees").count():
         page.locator("#agrees").check()
-    page.locator("form[action$='/answers'] .form-actions button").first.dblclick()
+    send.dblclick()
     expect(page.locator(".client-page")).to_contain_text("Thank you")
     page.go_back()
     expect(page.locator(".client-page")).to_contain_text("Thank you")

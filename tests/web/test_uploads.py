@@ -109,7 +109,8 @@ def test_a_clients_file_is_looked_at_and_what_they_typed_stays(
     assert "our virus scanner found something in it" in refused.text
     assert 'value="7"' in refused.text
     assert request_of(app, card, "order")["status"] != "submitted"
-    assert cleo.send("answers", **given, files=(BytesIO(pdf(b"fine")), "order.pdf")).status_code == 303
+    taken = cleo.send("answers", **given, files=(BytesIO(pdf(b"fine")), "order.pdf"))
+    assert taken.status_code == 303, taken.text
     assert request_of(app, card, "order")["status"] == "submitted"
 
 
