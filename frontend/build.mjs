@@ -1,7 +1,8 @@
 // Builds what the browser loads, into lifecycle/static/build: scripts and styles named after their content, the icons in
-// one file, and manifest.json, which says what each is called. Started by `./dev`, which decides when.
+// one file, and manifest.json, which says what each is called; and beside them the fonts that papers are set in.
+// Started by `./dev`, which decides when.
 
-import { readFile, readdir, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, readFile, readdir, mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -60,6 +61,15 @@ async function symbol(name) {
   )
 }
 
+// The letters that the fonts of the PDF library lack, of the languages that clients read here.
+async function fonts() {
+  await mkdir(join(target, 'fonts'), { recursive: true })
+  const family = join(root, 'node_modules', '@expo-google-fonts', 'noto-naskh-arabic')
+  for (const [weight, style] of [['400Regular', 'Regular'], ['700Bold', 'Bold']]) {
+    await copyFile(join(family, weight, `NotoNaskhArabic_${weight}.ttf`), join(target, 'fonts', `NotoNaskhArabic-${style}.ttf`))
+  }
+}
+
 // The files of the build before stay: a server that is running still names them.
 async function sweep(manifest, previous) {
   const kept = new Set([...Object.values(manifest), ...Object.values(previous), 'manifest.json', 'icons.svg', 'sources'])
@@ -70,6 +80,7 @@ async function sweep(manifest, previous) {
 }
 
 await mkdir(target, { recursive: true })
+await fonts()
 const record = join(target, 'manifest.json')
 const previous = existsSync(record) ? JSON.parse(await readFile(record, 'utf8')) : {}
 const manifest = { ...(await bundle()), ...(await sprite()) }

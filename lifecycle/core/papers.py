@@ -11,18 +11,27 @@ from typing import Any
 
 import typst
 
-_FOLDER = Path(__file__).parent.parent / "templates" / "papers"
+_PACKAGE = Path(__file__).parent.parent
+_FOLDER = _PACKAGE / "templates" / "papers"
+# Beside the PDF library's own fonts (Latin, Greek, Cyrillic) and this machine's.
+_FOLDER_OF_FONTS = _PACKAGE / "static" / "build" / "fonts"
 
 
 def render_paper(name: str, data: Mapping[str, Any]) -> bytes:
     """Return the PDF of `templates/papers/<name>.typ` filled with `data`, which JSON must be able to hold.
 
-    It is tagged, so that screen readers can read it; letters that no font of this machine has print as boxes.
+    It is tagged, so that screen readers can read it. Latin, Greek, Cyrillic and Arabic letters are there on
+    every machine; others print as boxes where no font of the machine has them.
     """
     given = json.dumps(data, ensure_ascii=False)
-    pdf = typst.compile(_source(name), format="pdf", sys_inputs={"data": given})
+    pdf = typst.compile(_source(name), format="pdf", sys_inputs={"data": given}, font_paths=_fonts())
     assert isinstance(pdf, bytes)
     return pdf
+
+
+@cache
+def _fonts() -> typst.Fonts:
+    return typst.Fonts(font_paths=[_FOLDER_OF_FONTS])
 
 
 @cache

@@ -27,6 +27,7 @@ from lifecycle.records.legal.models import LegalText
 from lifecycle.records.people.actor import SYSTEM
 from lifecycle.work.attachments import record as attachments
 from lifecycle.work.client_requests.models import ClientRequest
+from lifecycle.work.client_requests.subject import text_of_content
 
 CHANNEL: Final = "system"
 
@@ -103,6 +104,7 @@ def paper_of(subject: Subject, request: ClientRequest) -> dict[str, Any]:
         "account": content["account"],
         "title": content["request"],
         "intro": content["intro"],
+        "content": text_of_content(content),
         "shown": [row for row in content["shown"] if row[1]],
         "documents": [[name, title, mark] for name, title, mark in content["documents"]],
         "answers": content["answers"],

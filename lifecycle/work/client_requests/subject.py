@@ -15,7 +15,11 @@ def hash_shown(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def text_of_content(content: Mapping[str, Any]) -> str:
+    """Return what somebody signs as the text that is hashed: JSON without white space, keys in order."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def hash_content(content: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of what somebody signs: UTF-8 JSON without white space, keys in order."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Return the SHA-256 of `text_of_content` in UTF-8."""
+    return hashlib.sha256(text_of_content(content).encode()).hexdigest()

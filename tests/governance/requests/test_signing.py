@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import timedelta
+from hashlib import sha256
 from html import unescape
 from io import BytesIO
 from typing import Any
@@ -118,6 +119,10 @@ def test_the_paper_of_it_is_signed_carries_the_evidence_and_shows_any_change(
     assert checked.is_intact
     assert "Lab" in checked.by
     text = "\n".join(page.extract_text() for page in PdfReader(BytesIO(pdf)).pages)
+    # Whoever has the paper alone can compute the hash, and read the words of it.
+    (attached,) = PdfReader(BytesIO(pdf)).attachments["signed-content.json"]
+    assert sha256(attached).hexdigest() == request["proof"]["content_hash"]
+    assert json.loads(attached) == request["proof"]["content"]
     for words in (
         "Nordwind *Funk*",
         "Blue #let x",
@@ -137,6 +142,23 @@ def test_the_paper_of_it_is_signed_carries_the_evidence_and_shows_any_change(
     assert [row["key"] for row in rows(app, Attachment, card_id=card.id)] == ["photo"]
     paper = cleo.browser.get(f"{cleo.path}/paper.pdf")
     assert paper.data == pdf
+
+
+def test_arabic_names_print_as_letters_on_every_machine(
+    app: Flask, card: KnownCard, cleo: Signer, smtp_sink: Any
+) -> None:
+    """P11: the signer writes their name as they do; the font comes with the product."""
+    cleo.sign(cleo.code(smtp_sink, app), signer="فاطمة الزهراء")
+    with app.app_context():
+        make_due()
+    with app.app_context():
+        _, pdf = read_file(request_of(app, card, "terms")["paper_id"])
+    fonts = {
+        str(font.get_object()["/BaseFont"])
+        for page in PdfReader(BytesIO(pdf)).pages
+        for font in page["/Resources"]["/Font"].values()  # type: ignore[index]
+    }
+    assert any("NotoNaskhArabic" in name for name in fonts)
 
 
 def test_nobody_waits_for_a_card_while_its_paper_is_made(
