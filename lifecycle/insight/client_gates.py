@@ -14,7 +14,7 @@ from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import NotFound
 from lifecycle.governance.cards.subjects import get_subject
-from lifecycle.governance.fields.values import show_answer
+from lifecycle.governance.fields.values import ShownTable, show_answer, show_table
 from lifecycle.governance.gates.checks.client import is_changed
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.playbooks.library import of_revision
@@ -217,7 +217,7 @@ class GatePage:
     reminders: Sequence[Reminder]
     messages: Sequence[tuple[OutboxMessage, str]]
     meetings: Sequence[Meeting]
-    given: list[tuple[str, str]]
+    given: list[tuple[str, str, ShownTable | None]]
     form: SubmittedForm | None
     thumbnails: dict[str, Thumbnail]
     decided_by: str
@@ -322,13 +322,15 @@ def read_client_gate(request_id: uuid.UUID) -> GatePage:
     )
 
 
-def _given(subject: Subject, request: ClientRequest) -> list[tuple[str, str]]:
+def _given(subject: Subject, request: ClientRequest) -> list[tuple[str, str, ShownTable | None]]:
     # What is answered reads as it was asked then.
     is_answered = request.status in ("submitted", "accepted")
     playbook = of_revision(request.revision_id) if is_answered else subject.playbook
     definition = playbook.client_requests.get(request.key)
     questions = {question.key: question for question in definition.asks} if definition else {}
     return [
-        (questions[key].name, show_answer(questions[key], value)) if key in questions else (key, str(value))
+        (question.name, show_answer(question, value), show_table(question, value))
+        if (question := questions.get(key))
+        else (key, str(value), None)
         for key, value in request.answers.items()
     ]

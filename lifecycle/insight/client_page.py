@@ -9,7 +9,7 @@ from typing import Any, Final
 from lifecycle.core.db import db
 from lifecycle.core.words import _, current_language, own, reading_place, speak_for
 from lifecycle.governance.cards.subjects import get_subject
-from lifecycle.governance.fields.values import show_answer
+from lifecycle.governance.fields.values import ShownTable, show_answer, show_table
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import (
     ClientRequestDef,
@@ -183,14 +183,26 @@ class ClientPage:
         """Return an answer of the form as people read it."""
         return show_answer(asked.question, asked.value, reading_place())
 
-    def given(self) -> list[tuple[str, str]]:
-        """Return what they answered, as (question, answer), for reading again."""
+    def table(self, asked: AskedQuestion) -> ShownTable | None:
+        """Return an answer that is a table, as people read it; None for any other."""
+        return _table(asked.question, asked.value)
+
+    def given(self) -> list[tuple[str, str, ShownTable | None]]:
+        """Return what they answered, as (question, answer, the table that it is), for reading again."""
         answers: dict[str, Any] = self.opened.request.answers
         return [
-            (own(question.name), show_answer(question, answers[question.key], reading_place()))
+            (
+                own(question.name),
+                show_answer(question, answers[question.key], reading_place()),
+                _table(question, answers[question.key]),
+            )
             for question in self.questions
             if answers.get(question.key) not in (None, "", [], {})
         ]
+
+
+def _table(question: Question, value: Any) -> ShownTable | None:
+    return show_table(question, value, language=reading_place())
 
 
 def read_client_page(opened: Opened) -> ClientPage:

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lifecycle.core.db import db
-from lifecycle.governance.fields.values import show_answer
+from lifecycle.governance.fields.values import ShownTable, show_answer, show_table
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ClientRequestDef, FormPageDef, Question
 from lifecycle.governance.playbooks.library import of_revision
@@ -26,7 +26,8 @@ class ShownAnswer:
     """An answer: `before` is how it read in the submission before, None if it is the same.
 
     `since` says what became of the question between two revisions of the playbook: `new`, `gone` or nothing.
-    `comment` is what staff wrote to it last; `files` are the uploads of a question for files.
+    `comment` is what staff wrote to it last; `files` are the uploads of a question for files. What is a
+    table, or was one before, is that too.
     """
 
     question: Question
@@ -35,6 +36,8 @@ class ShownAnswer:
     comment: str
     files: list[Any]
     since: str = ""
+    table: ShownTable | None = None
+    table_before: ShownTable | None = None
 
 
 @dataclass(frozen=True)
@@ -157,24 +160,30 @@ def _answer(
     question: Question, typed: Any, earlier: _Sent | None, comments: Mapping[str, str]
 ) -> ShownAnswer:
     text, before, since = show_answer(question, typed), None, ""
+    table_before = None
     if earlier is not None:
         asked_before = earlier.questions.get(question.key)
         was = earlier.answers.get(question.key)
         # Both read by today's question: another name of an option is no other answer.
         if show_answer(question, was) != text:
             before = show_answer(asked_before or question, was)
+            table_before = show_table(asked_before or question, was)
         since = "" if asked_before else "new"
     files = list(typed or []) if question.type == "file" else []
-    return ShownAnswer(question, text, before, comments.get(question.key, ""), files, since)
+    comment = comments.get(question.key, "")
+    table = show_table(question, typed)
+    return ShownAnswer(question, text, before, comment, files, since, table, table_before)
 
 
 def _gone(definition: ClientRequestDef, earlier: _Sent | None) -> list[ShownAnswer]:
     """Return what was answered before to questions that the form has no more."""
     present = {question.key for question in definition.asks}
     return [
-        ShownAnswer(question, "", show_answer(question, earlier.answers[key]), "", [], "gone")
+        ShownAnswer(
+            question, "", show_answer(question, was), "", [], "gone", table_before=show_table(question, was)
+        )
         for key, question in (earlier.questions.items() if earlier else ())
-        if earlier and key not in present and key in earlier.answers
+        if earlier and key not in present and (was := earlier.answers.get(key)) is not None
     ]
 
 

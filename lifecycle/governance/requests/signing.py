@@ -10,7 +10,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from lifecycle.core.db import db
 from lifecycle.core.errors import Invalid
 from lifecycle.core.words import _
-from lifecycle.governance.fields.values import clean_text, show_value
+from lifecycle.governance.fields.values import clean_text, show_table, show_value
 from lifecycle.governance.gates.subject import Subject
 from lifecycle.governance.language.model import ClientRequestDef
 from lifecycle.governance.requests.form import AskedQuestion, read_form
@@ -57,11 +57,7 @@ def content_of(subject: Subject, definition: ClientRequestDef, request: ClientRe
             [item["name"], item["title"], item.get("sha256") or item["url"] or ""]
             for item in request.documents
         ],
-        "answers": [
-            [each.question.name, _in_words(each, marks)]
-            for each in (form.asked if form else ())
-            if each.value is not None
-        ],
+        "answers": [_answer(each, marks) for each in (form.asked if form else ()) if each.value is not None],
         "consent": request.consent,
     }
 
@@ -69,6 +65,12 @@ def content_of(subject: Subject, definition: ClientRequestDef, request: ClientRe
 def _shown(item: dict[str, Any]) -> list[Any]:
     """Return name and words of what is shown, and of a table its cells as well."""
     return [item["name"], item["value"] or "", *([item["table"]] if "table" in item else [])]
+
+
+def _answer(asked: AskedQuestion, marks: Mapping[str, str]) -> list[Any]:
+    """Return a question and its answer in words, and of a table its cells as well."""
+    table = show_table(asked.question, asked.value)
+    return [asked.question.name, _in_words(asked, marks), *([asdict(table)] if table else [])]
 
 
 def _in_words(asked: AskedQuestion, marks: Mapping[str, str]) -> str:

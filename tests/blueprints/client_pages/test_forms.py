@@ -88,6 +88,12 @@ class Filler(Client):
         )
 
 
+def cells(page: str) -> list[tuple[str, str]]:
+    """The cells of the tables of a page, by the names of their columns."""
+    found = re.findall(r'<td data-label="([^"]*)"[^>]*><bdi>(.*?)</bdi>', page)
+    return [(unescape(name), unescape(text)) for name, text in found]
+
+
 @pytest.fixture
 def ana(app: Flask) -> Person:
     publish_form(app)
@@ -161,7 +167,7 @@ def test_a_form_is_filled_looked_over_and_sent_without_a_script(
     assert "1 answer is still missing" in review
     assert cleo.submit().status_code == 422
     assert goes_to(cleo.save("wireless", **{"ask-masts": "12", "ask-shared": "no"})) == "review"
-    assert "Name: Home; Price: 20.00" in cleo.review().text
+    assert cells(cleo.review().text)[:2] == [("Name", "Home"), ("Price", "20.00")]
     assert cleo.submit().status_code == 303
     assert "Sent" in cleo.look().text
     request = request_of(app, card, "survey")
@@ -560,6 +566,8 @@ def test_returned_with_comments_the_client_sees_what_to_mend_and_each_submission
     ]
     again = staff.get(f"/client-gates/{request['id']}").text
     assert "Changed since they sent it before" in again
+    named = [text for name, text in cells(again) if name == "Name"]
+    assert named == ["Home", "Work", "Home"], "the rows of now, and those of before"
     assert "Several plans." in again, "the score gives its reasons"
     staff.post(f"/client-gates/{request['id']}/acceptances")
     assert request_of(app, card, "survey")["status"] == "accepted"
@@ -586,8 +594,15 @@ def test_a_signed_form_that_was_returned_is_mended_and_signed_again(
     Caller(app, ana).post(f"/client-gates/{request['id']}/returns", reason="", **{"comment-price": "Sure?"})
     cleo.save("-mend", **{"ask-price": "77"})
     assert sign(app, cleo, smtp_sink).status_code == 303
-    assert request_of(app, card, "survey")["status"] == "submitted"
+    request = request_of(app, card, "survey")
+    assert request["status"] == "submitted"
     assert card_row(app, card)["fields"]["price"] == "77.00"
+    stated = {each[0]: each[1:] for each in request["proof"]["content"]["answers"]}
+    assert stated["Plans"][1] == {
+        "columns": ["Name", "Price", "Kind", "Tags"],
+        "rows": [["Home", "20.00", "", ""]],
+    }
+    assert cells(cleo.look().text)[:2] == [("Name", "Home"), ("Price", "20.00")]
 
 
 def test_what_was_submitted_is_there_as_pdf_for_both_sides(
