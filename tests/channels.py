@@ -7,14 +7,11 @@ import hashlib
 import hmac
 import json
 import re
-import socket
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from flask import Flask
@@ -23,6 +20,7 @@ from lifecycle.core.db import transaction
 from lifecycle.records.outbox.compose import send_to_channel
 from lifecycle.records.people.actor import SYSTEM
 from lifecycle.records.team_channels.configure import create_channel
+from tests.loopback import serving
 
 KINDS = ("slack", "teams", "webhook")
 PATHS = {
@@ -63,7 +61,12 @@ class ChannelServer:
     def ids(self) -> list[str]:
         return [each["webhook-id"] for each in self.headers]
 
-    def keep(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str, dict[str, str]]:
+    def keep(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes, dict[str, str]]:
+        status, said, more = self.take(path, headers, body)
+        return status, said.encode(), more
+
+    def take(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str, dict[str, str]]:
+        """Take a message, or not, and return what the sender is told."""
         if path != PATHS[self.kind]:
             return 404, "no_service", {}
         if self.answer is not None and self.answer[0] >= 300:
@@ -134,41 +137,8 @@ def teams_texts(said: Mapping[str, Any]) -> list[str]:
 @contextmanager
 def running_channel(kind: str) -> Iterator[ChannelServer]:
     kept = ChannelServer(kind)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            kept.arrived += 1
-            status, said, more = kept.keep(self.path, dict(self.headers.items()), body)
-            time.sleep(kept.delay)
-            if kept.hangs_up:
-                self.connection.shutdown(socket.SHUT_RDWR)
-                return
-            content = said.encode()
-            self.send_response(status)
-            for name, value in more.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its own name
-            pass
-
-        def handle(self) -> None:
-            # Whoever asked may have gone away.
-            with suppress(OSError):
-                super().handle()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    kept.url = f"http://127.0.0.1:{server.server_port}"
-    yield kept
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(kept):
+        yield kept
 
 
 @contextmanager

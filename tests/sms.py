@@ -6,14 +6,11 @@ import base64
 import hashlib
 import hmac
 import json
-import socket
-import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -21,6 +18,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from lifecycle.config import SmsAccount
+from tests.loopback import serving
 
 SID = "AC" + "0" * 32
 TOKEN = "the auth token"
@@ -71,7 +69,14 @@ class SmsServer:
             "SMS_API_URL": self.url,
         }
 
-    def keep(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
+    def keep(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes, dict[str, str]]:
+        status, said = self.take(path, headers, body)
+        elsewhere = {"Location": f"{self.url}/elsewhere"} if status == 302 else {}
+        content = said if isinstance(said, bytes) else json.dumps(said).encode()
+        return status, content, {"Content-Type": "application/json", **elsewhere}
+
+    def take(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
+        """Take a text, or not, and return what the sender is told."""
         if path != PATHS[self.provider]:
             return 404, {"message": "no such resource"}
         right = base64.b64encode(BASIC[self.provider].encode()).decode()
@@ -117,42 +122,8 @@ class SmsServer:
 @contextmanager
 def running_sms_server(provider: str, own: SmsServer | None = None) -> Iterator[SmsServer]:
     kept = own or SmsServer(provider)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            kept.arrived += 1
-            status, said = kept.keep(self.path, dict(self.headers.items()), body)
-            time.sleep(kept.delay)
-            if kept.hangs_up:
-                self.connection.shutdown(socket.SHUT_RDWR)
-                return
-            content = said if isinstance(said, bytes) else json.dumps(said).encode()
-            self.send_response(status)
-            if status == 302:
-                self.send_header("Location", f"{kept.url}/elsewhere")
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its own name
-            pass
-
-        def handle(self) -> None:
-            # Whoever asked may have gone away.
-            with suppress(OSError):
-                super().handle()
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    kept.url = f"http://127.0.0.1:{server.server_port}"
-    yield kept
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(kept):
+        yield kept
 
 
 @contextmanager

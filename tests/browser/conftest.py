@@ -82,23 +82,39 @@ def growth(app: Flask) -> Growth:
     )
 
 
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1440, "height": 900}
+OpenOn = Callable[..., Page]
 LogIn = Callable[..., Page]
 
 
 @pytest.fixture
-def log_in(browser: Browser, base_url: str) -> Iterator[LogIn]:
-    """Open a browser of one's own as somebody; every error in its console fails the test."""
+def open_on(browser: Browser, base_url: str) -> Iterator[OpenOn]:
+    """Open a device of one's own, by default a phone; every error in its console fails the test."""
     contexts: list[BrowserContext] = []
     errors: list[str] = []
 
-    def open_as(person: Person, **options: Any) -> Page:
-        wide = {"width": 1440, "height": 900}
-        context = browser.new_context(base_url=base_url, **{"viewport": wide, **options})
+    def opened(**options: Any) -> Page:
+        context = browser.new_context(base_url=base_url, **{"viewport": PHONE, **options})
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(8000)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda m: errors.append(m.text) if "Content Security Policy" in m.text else None)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not errors, errors
+
+
+@pytest.fixture
+def log_in(open_on: OpenOn) -> LogIn:
+    """Open a browser of one's own as somebody."""
+
+    def open_as(person: Person, **options: Any) -> Page:
+        page = open_on(**{"viewport": DESK, **options})
         page.goto("/login")
         page.get_by_label("E-mail").fill(person.email)
         page.get_by_label("Password", exact=True).fill(person.password)
@@ -106,7 +122,4 @@ def log_in(browser: Browser, base_url: str) -> Iterator[LogIn]:
         page.wait_for_url(lambda address: "/login" not in address)
         return page
 
-    yield open_as
-    for context in contexts:
-        context.close()
-    assert not errors, errors
+    return open_as

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from playwright.sync_api import Browser, Page, ViewportSize, expect
+from playwright.sync_api import Page, expect
 
 from lifecycle.core.db import transaction
 from lifecycle.governance.cards.change import changing_card
@@ -18,6 +16,7 @@ from lifecycle.governance.playbooks.load import find_folder
 from lifecycle.governance.playbooks.publish import publish
 from lifecycle.governance.requests.decide import ask_client
 from lifecycle.records.people.actor import SYSTEM
+from tests.browser.conftest import OpenOn
 from tests.factories.browsing import Caller
 from tests.factories.cards import KnownCard, make_account
 from tests.factories.clients import a_contact, request_of
@@ -65,23 +64,6 @@ def _ask(app: Flask, ana: Person, card: KnownCard, key: str) -> None:
         ask_client(subject, ana.actor, key)
 
 
-@pytest.fixture
-def page_of(browser: Browser, base_url: str) -> Iterator[Callable[..., Page]]:
-    contexts = []
-
-    def open_on(scheme: Any, width: int) -> Page:
-        size: ViewportSize = {"width": width, "height": 844}
-        context = browser.new_context(base_url=base_url, viewport=size, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(8000)
-        return page
-
-    yield open_on
-    for context in contexts:
-        context.close()
-
-
 def _latest(mailbox: SmtpSink, door: str) -> str:
     paths: list[str] = [
         path for mail in received(mailbox) for path in re.findall(rf"/{door}/[\w-]+", text_of(mail))
@@ -98,9 +80,9 @@ def _look(page: Page, width: int, where: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "width"), SIZES)
 def test_axe_finds_nothing_on_any_client_page(
-    app: Flask, card: KnownCard, smtp_sink: SmtpSink, page_of: Callable[..., Page], scheme: str, width: int
+    app: Flask, card: KnownCard, smtp_sink: SmtpSink, open_on: OpenOn, scheme: str, width: int
 ) -> None:
-    page = page_of(scheme, width)
+    page = open_on(color_scheme=scheme, viewport={"width": width, "height": 844})
     order, accepted = (link_of(app, request_of(app, card, key)["id"]) for key in (ORDER, ACCEPTED))
     home, secret = _latest(smtp_sink, "p"), _latest(smtp_sink, "s")
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from lifecycle.core.db import db, transaction
 from lifecycle.governance.cards.change import changing_card
@@ -28,7 +27,6 @@ from tests.factories.people import Person, make_user
 
 pytestmark = pytest.mark.browser
 
-PHONE = {"width": 390, "height": 844}
 PDF = {"name": "prices.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.4\n1 0 obj<<>>endobj\n%%EOF\n"}
 
 
@@ -53,26 +51,6 @@ def link(app: Flask, card: KnownCard) -> str:
     return link_of(app, request_of(app, card, "survey")["id"])
 
 
-@pytest.fixture
-def device(browser: Browser, base_url: str) -> Iterator[Any]:
-    contexts = []
-    errors: list[str] = []
-
-    def open_on(**options: Any) -> Page:
-        context = browser.new_context(base_url=base_url, **{"viewport": PHONE, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(8000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: errors.append(m.text) if "Content Security Policy" in m.text else None)
-        return page
-
-    yield open_on
-    for context in contexts:
-        context.close()
-    assert not errors, errors
-
-
 def begin(page: Page, link: str) -> None:
     page.goto(link)
     page.get_by_role("button", name="Open", exact=True).click()
@@ -90,14 +68,14 @@ def go_on(page: Page) -> None:
 
 
 def test_what_is_typed_is_saved_and_another_device_goes_on_with_it(
-    app: Flask, card: KnownCard, link: str, device: Any
+    app: Flask, card: KnownCard, link: str, open_on: Any
 ) -> None:
-    phone = device()
+    phone = open_on()
     begin(phone, link)
     phone.get_by_role("link", name="What you sell").click()
     phone.get_by_label("Wireless", exact=True).check()
     expect(phone.locator("[data-saved]")).to_have_text(re.compile("^Saved"))
-    laptop = device(viewport={"width": 1280, "height": 800})
+    laptop = open_on(viewport={"width": 1280, "height": 800})
     laptop.goto(link)
     laptop.get_by_role("link", name="Your towers").click()
     owner = laptop.get_by_label("Whose they are")
@@ -119,16 +97,16 @@ def test_what_is_typed_is_saved_and_another_device_goes_on_with_it(
 
 
 def test_what_somebody_else_wrote_meanwhile_is_shown_and_then_replaced(
-    app: Flask, card: KnownCard, link: str, device: Any
+    app: Flask, card: KnownCard, link: str, open_on: Any
 ) -> None:
-    one = device()
+    one = open_on()
     begin(one, link)
     with app.app_context(), transaction():
         colleague = a_contact(app, card.account, "Tim", email="tim@client.example", rights=["owner"])
         request = db.session.get_one(ClientRequest, request_of(app, card, "survey")["id"])
         other = make_link(request, db.session.get_one(Contact, colleague))
         theirs = f"/c/{sealed_token(f'client_links/{other.id}')}"
-    two = device()
+    two = open_on()
     for page, address in ((one, link), (two, theirs)):
         page.goto(address)
         page.get_by_role("link", name="You", exact=True).click()
@@ -143,9 +121,9 @@ def test_what_somebody_else_wrote_meanwhile_is_shown_and_then_replaced(
 
 @pytest.mark.parametrize("script", [True, False])
 def test_the_whole_way_on_a_phone_with_return_and_mending(
-    app: Flask, card: KnownCard, ana: Person, link: str, device: Any, script: bool
+    app: Flask, card: KnownCard, ana: Person, link: str, open_on: Any, script: bool
 ) -> None:
-    page = device(java_script_enabled=script)
+    page = open_on(java_script_enabled=script)
     begin(page, link)
     page.get_by_role("link", name="Begin").or_(page.get_by_role("link", name="Go on")).click()
     fill_you(page)
@@ -185,9 +163,9 @@ def test_the_whole_way_on_a_phone_with_return_and_mending(
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 390), ("light", 1280)])
 def test_axe_finds_nothing_and_nothing_runs_over_the_edge(
-    link: str, device: Any, scheme: Any, width: int
+    link: str, open_on: Any, scheme: Any, width: int
 ) -> None:
-    page = device(color_scheme=scheme, viewport={"width": width, "height": 800})
+    page = open_on(color_scheme=scheme, viewport={"width": width, "height": 800})
     page.goto(link)
     for path in (None, "", "/pages/you", "/pages/trade", "/review"):
         if path is None:
@@ -199,8 +177,8 @@ def test_axe_finds_nothing_and_nothing_runs_over_the_edge(
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
-def test_script_and_style_of_a_client_page_are_small(link: str, device: Any, base_url: str) -> None:
-    page = device()
+def test_script_and_style_of_a_client_page_are_small(link: str, open_on: Any, base_url: str) -> None:
+    page = open_on()
     sizes: dict[str, int] = {}
     page.on(
         "response",

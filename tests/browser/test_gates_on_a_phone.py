@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
@@ -30,6 +29,7 @@ from lifecycle.governance.requests import decide
 from lifecycle.governance.requests.ask import get_definition
 from lifecycle.records.people.actor import SYSTEM
 from lifecycle.work.client_requests.models import ClientLink, ClientRequest, RequestSubmission
+from tests.browser.conftest import DESK
 from tests.browser.filling import Known, fill_page, fill_pages
 from tests.factories.cards import KnownCard, make_account, rows
 from tests.factories.clients import a_contact, request_of
@@ -40,8 +40,6 @@ from tests.mail import received, text_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 800}
 # What a scripted scanner may wait for on a page.
 SCAN_RESTS = 400
 GONE = "This link opens nothing"
@@ -113,25 +111,6 @@ class Gate:
         ):
             act(subject)
         follow_through(self.app)
-
-
-@pytest.fixture
-def phone_or_desk(browser: Browser, base_url: str) -> Iterator[Any]:
-    contexts, errors = [], list[str]()
-
-    def open_on(**options: Any) -> Page:
-        context = browser.new_context(base_url=base_url, **{"viewport": PHONE, **options})
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(8000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda m: errors.append(m.text) if "Content Security Policy" in m.text else None)
-        return page
-
-    yield open_on
-    for context in contexts:
-        context.close()
-    assert not errors, errors
 
 
 @pytest.fixture
@@ -237,12 +216,12 @@ def come_back_too_late(page: Page, gate: Gate, link: str) -> None:
     ("board", "key"), [("growth", "accept_subscription"), ("onboarding", "cutover_approval")]
 )
 def test_what_is_accepted_or_declined_on_a_phone(
-    gate_of: Any, phone_or_desk: Any, board: str, key: str, script: bool
+    gate_of: Any, open_on: Any, board: str, key: str, script: bool
 ) -> None:
     """W16 too: returned with remarks first, then signed; nothing else leads to a yes."""
     gate: Gate = gate_of(board, key)
-    scan(gate, phone_or_desk)
-    page = phone_or_desk(java_script_enabled=script)
+    scan(gate, open_on)
+    page = open_on(java_script_enabled=script)
     begin(page, gate.link)
     get_stuck(page, gate.link)
     page.get_by_text("I do not agree", exact=True).click()
@@ -265,21 +244,21 @@ def test_what_is_accepted_or_declined_on_a_phone(
     ("board", "key"), [("delivery", "submit_order"), ("onboarding", "scoping_questionnaire")]
 )
 def test_what_is_filled_in_on_a_phone_and_at_a_desk(
-    gate_of: Any, phone_or_desk: Any, board: str, key: str, script: bool
+    gate_of: Any, open_on: Any, board: str, key: str, script: bool
 ) -> None:
     gate: Gate = gate_of(board, key)
-    scan(gate, phone_or_desk)
+    scan(gate, open_on)
     # The latest one will be their colleague's.
     link = gate.link
     known = gate.known()
-    phone = phone_or_desk(java_script_enabled=script)
+    phone = open_on(java_script_enabled=script)
     begin(phone, link)
     get_stuck(phone, link)
     phone.locator(".client-pages a").first.click()
     fill_page(phone, known)
 
     # Another device goes on where the phone was, and passes a page on.
-    desk = phone_or_desk(viewport=DESK, java_script_enabled=script)
+    desk = open_on(viewport=DESK, java_script_enabled=script)
     desk.goto(link)
     expect(desk.locator(".client-progress")).not_to_have_text(re.compile(r"^\s*0 %"))
     desk.locator(".client-pages a").nth(1).click()
@@ -291,7 +270,7 @@ def test_what_is_filled_in_on_a_phone_and_at_a_desk(
     follow_through(gate.app)
     theirs = re.search(r"/c/[\w-]+", text_of(received(gate.mailbox)[-1]))
     assert theirs
-    colleague = phone_or_desk(java_script_enabled=script)
+    colleague = open_on(java_script_enabled=script)
     colleague.goto(theirs[0])
     expect(colleague.locator(".client-pages a")).to_have_count(1)
     colleague.locator(".client-pages a").click()

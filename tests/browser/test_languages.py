@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import expect
 
 from tests.factories.cards import a_card, make_account, moved
 from tests.factories.clients import a_contact, request_of
@@ -31,27 +30,11 @@ def link(app: Flask, smtp_sink: Any) -> str:
     return link_of(app, request_of(app, card, "survey")["id"])
 
 
-@pytest.fixture
-def device(browser: Browser, base_url: str) -> Iterator[Any]:
-    contexts = []
-
-    def open_on(**options: Any) -> Page:
-        context = browser.new_context(base_url=base_url, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(8000)
-        return page
-
-    yield open_on
-    for context in contexts:
-        context.close()
-
-
 @pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 1280)])
 def test_an_arabic_page_is_mirrored_and_axe_finds_nothing(
-    link: str, device: Any, scheme: Any, width: int
+    link: str, open_on: Any, scheme: Any, width: int
 ) -> None:
-    page = device(color_scheme=scheme, viewport={"width": width, "height": 800})
+    page = open_on(color_scheme=scheme, viewport={"width": width, "height": 800})
     page.goto(link)
     page.get_by_role("button", name="العربية").click()
     page.get_by_role("button", name="فتح").click()
@@ -73,8 +56,8 @@ def test_an_arabic_page_is_mirrored_and_axe_finds_nothing(
     )
 
 
-def test_a_choice_stays_and_the_script_speaks_it_too(link: str, device: Any) -> None:
-    page = device(locale="en-GB", java_script_enabled=True)
+def test_a_choice_stays_and_the_script_speaks_it_too(link: str, open_on: Any) -> None:
+    page = open_on(locale="en-GB", java_script_enabled=True)
     page.goto(link)
     expect(page.locator("html")).to_have_attribute("lang", "fr")
     page.get_by_role("button", name="Ouvrir").click()

@@ -22,9 +22,9 @@ class TextServer(SmsServer):
 
     arrivals: list[Arrival] = field(default_factory=list)
 
-    def keep(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
+    def take(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any]:
         """Take a text, as the real one would, and note what its sender was told."""
-        status, said = super().keep(path, headers, body)
+        status, said = super().take(path, headers, body)
         if status < 300:
             text = self.taken[-1]
             key = _KEY.search(text["StatusCallback"])
