@@ -69,7 +69,7 @@ def current_language() -> str:
 def reading_place() -> str:
     """Return whose customs values are shown by on a client's page.
 
-    Also of English: what is kept is English too, and writes 2026-11-30 where people read 30 November 2026.
+    Also of English: what is kept is English too, and writes 30 Nov 2026 where clients read 30 November 2026.
     """
     language = current_language()
     return "en_GB" if language == SOURCE else language

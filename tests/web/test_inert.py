@@ -19,9 +19,13 @@ from lifecycle.core.db import db, transaction
 from lifecycle.governance.cards.change import changing_card
 from lifecycle.governance.fields.values import clean_text
 from lifecycle.governance.moves.create import create_card
+from lifecycle.governance.playbooks.compile import compile_document
+from lifecycle.governance.playbooks.load import find_folder, load
+from lifecycle.governance.playbooks.publish import publish
 from lifecycle.governance.requests.decide import return_submission
 from lifecycle.records.accounts.models import Account
 from lifecycle.records.cards.models import Card
+from lifecycle.records.people.actor import SYSTEM
 from tests.factories.browsing import Caller
 from tests.factories.cards import a_card, make_account, moved
 from tests.factories.clients import Client, a_contact, publish_gates, request_of
@@ -96,6 +100,11 @@ _FORMS = (
     "مرحبا {}",
     "{}\\",
 )
+ADDED_TO = """
+first:
+  leave: [ { evidence: call }, { meeting: review } ]
+second: {}
+"""
 HOSTILE = [
     form.format(payload.format(w=f"zq{at * len(_FORMS) + turn}zq"))
     for at, payload in enumerate(_PAYLOADS)
@@ -217,6 +226,78 @@ def test_on_the_board_the_list_a_card_and_in_csv(
     assert len(table) == 501
     assert [cell for row in table for cell in row if cell[:1] in ("=", "+", "-", "@", "\t", "\r")] == []
     assert len({word for row in table for cell in row for word in _WORD.findall(cell)}) == 500
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["wispgate", "customer-success", "implementation", "consultancy"])
+def test_in_every_text_field_of_a_shipped_playbook(app: Flask, ana: Person, name: str) -> None:
+    """On the card, its timeline, the list and in CSV; in wispgate until each string was in one."""
+    playbook = compile_document(load(find_folder(name)))
+    with app.app_context(), transaction():
+        publish(find_folder(name), SYSTEM)
+    slug = playbook.pipelines[0].slug
+    fields = [
+        key
+        for key, field in playbook.fields.items()
+        if field.type in ("text", "long_text") and not (field.is_column or field.computed_by or field.pattern)
+    ]
+    account = make_account(app, owner=ana, name="Nordwind")
+    caller = Caller(app, make_user(app, role="admin"))
+    for start in range(0, 500 if name == "wispgate" else 1, len(fields)):
+        texts = [HOSTILE[at % 500] for at in range(start, start + len(fields))]
+        with app.app_context(), transaction():
+            card = create_card(slug, actor=ana.actor, channel="page", account_id=account, title="Fibre")
+            card_id = card.id
+        typed = {f"field-{key}": text for key, text in zip(fields, texts, strict=True)}
+        filled = caller.post(f"/cards/{card_id}/fields", "page", **typed)
+        assert filled.status_code == 303, unescape(filled.text)
+        inert(caller.get(f"/cards/{card_id}").text, texts)
+        inert(caller.get(f"/cards/{card_id}/timeline").text, [])
+    table = list(csv.reader(StringIO(caller.get(f"/boards/{slug}/list.csv").text.lstrip("\ufeff"))))
+    assert [cell for row in table for cell in row if cell[:1] in ("=", "+", "-", "@", "\t", "\r")] == []
+    for page in (f"/boards/{slug}", f"/boards/{slug}/list", f"/accounts/{account}"):
+        inert(caller.get(page).text, [])
+
+
+@pytest.mark.slow
+def test_in_everything_that_people_add_to_a_card(app: Flask, ana: Person) -> None:
+    publish_lab(app, ADDED_TO)
+    account = make_account(app, owner=ana)
+    caller = Caller(app, ana)
+    moment = "2026-11-02T10:00"
+    for start in range(0, 500, 10):
+        card = a_card(app, ana, account=account)
+        some = HOSTILE[start : start + 10]
+        added: list[tuple[str, dict[str, Any]]] = [
+            ("comments", {"body": some[0]}),
+            ("tasks", {"title": some[1], "due": moment, "assignee": ""}),
+            ("next-action", {"text": some[2], "due": moment, "assignee": str(ana.id)}),
+            (
+                "meetings",
+                {
+                    "key": "review",
+                    "starts_at": moment,
+                    "our_attendees": some[3],
+                    "client_attendees": some[4],
+                    "notes": some[5],
+                    "decisions": some[6],
+                    "outcomes": "Send it - 2027-01-15",
+                },
+            ),
+            ("attachments", {"key": "call", "kind": "talk", "title": some[7], "note": some[8],
+                             "happened_at": moment, "medium": "phone", "outcome": "replied"}),
+            ("waiting", {"waiting": "1", "reason": some[9]}),
+        ]  # fmt: skip
+        for place, fields in added:
+            answer = caller.post(f"{card.url}/{place}", "page", **fields)
+            assert answer.status_code == 303, (place, unescape(answer.text))
+        page = caller.get(card.url).text
+        # Who came is read as names with commas.
+        inert(page, [*some[:3], *some[5:]])
+        assert {*_WORD.findall(some[3]), *_WORD.findall(some[4])} <= set(_WORD.findall(page))
+        told = caller.get(f"{card.url}/timeline").text
+        inert(told, [])
+        assert len(set(_WORD.findall(told))) > 5, "the timeline has what was added"
 
 
 FORM = """\

@@ -32,7 +32,7 @@ SHORT_TEXT = 500
 LONG_TEXT = 20_000
 # What lies outside was mistyped, and would stand in a contract.
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
-_DAY_IN_A_CELL = "%-d %b %Y"
+_SHORT_DAY = "%-d %b %Y"
 
 
 class ValueRefused(ValueError):
@@ -99,11 +99,9 @@ def show_value(
         return _BY_PLACE[definition.type](value, language)
     if definition.type == "money":
         return f"{Decimal(str(value)):,.2f}" + (f" {currency}" if currency else "")
-    if definition.type == "percent":
-        return f"{Decimal(str(value)).normalize():f} %"
     if definition.type in _OF_PARTS:
         return _show_parts(definition, value, language, currency)
-    return str(value)
+    return _IN_SOURCE.get(definition.type, str)(value)
 
 
 @dataclass(frozen=True)
@@ -219,8 +217,6 @@ def _show_cell(column: Question, typed: Any, currency: str | None, language: str
         value = read_value(column, typed)
     except ValueRefused:
         return show_answer(column, typed, language)
-    if column.type == "date" and language == SOURCE and value:
-        return spoken_day(value, _DAY_IN_A_CELL)
     return show_value(column, value, currency, language)
 
 
@@ -464,6 +460,10 @@ _BY_PLACE: dict[str, Callable[[Any, str], str]] = {
         Decimal(str(value)) / 100, locale=place, decimal_quantization=False
     ),
     "date": lambda value, place: format_date(date.fromisoformat(str(value)), "long", locale=place),
+}
+_IN_SOURCE: dict[str, Callable[[Any], str]] = {
+    "percent": lambda value: f"{Decimal(str(value)).normalize():f} %",
+    "date": lambda value: spoken_day(value, _SHORT_DAY),
 }
 _NUMBERS = frozenset({"integer", "number", "money", "percent"})
 

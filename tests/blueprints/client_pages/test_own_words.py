@@ -162,7 +162,7 @@ def test_everything_a_client_reads_of_a_playbook_is_looked_up(
     cleo.press(cleo.get("/pages/wireless"), "pages/wireless", act="next", **{"ask-permitted": "yes"})
     review = cleo.get("/review")
     assert "@@Fibre@@" in review
-    assert "@@Name@@: Home" in review
+    assert 'data-label="@@Name@@"><bdi>Home' in review
     for page in (*pages, you, wrong, trade, towers, forbidden, early, review):
         assert bare(page, sentences) == []
 

@@ -31,7 +31,7 @@ def _field(kind: Any, **more: Any) -> FieldDef:
         ("money", "1,234,567.8", "1234567.80", "1,234,567.80 EUR"),
         ("percent", "12.50 %", "12.5", "12.5 %"),
         ("percent", "100", "100", "100 %"),
-        ("date", "2026-11-30", "2026-11-30", "2026-11-30"),
+        ("date", "2026-11-30", "2026-11-30", "30 Nov 2026"),
         ("choice", "deep BLUE", "blue", "Deep blue"),
         ("choices", "red, Deep blue, red", ["red", "blue"], "Red, Deep blue"),
         ("yes_no", "YES", True, "Yes"),
