@@ -27,7 +27,7 @@ def bounce() -> None:
     Whatever else it is changes nothing and is no failure: a mail server that pipes here must not answer a
     bounce with one. While the database cannot be reached it is told to try again later.
     """
-    reports = read_delivery_reports(sys.stdin.buffer.read(LARGEST))
+    reports = read_delivery_reports(_read_input())
     try:
         with application():
             news = [report for report in reports if hear_delivery_report(report)]
@@ -39,3 +39,11 @@ def bounce() -> None:
         click.echo(f"Message {report.message_id} {how}: {report.why}")
     if not news:
         click.echo("This says nothing new about a message of ours.")
+
+
+def _read_input() -> bytes:
+    """Return the beginning of what is piped here, read to its end: a broken pipe looks like a failure."""
+    read = sys.stdin.buffer.read(LARGEST)
+    while sys.stdin.buffer.read(LARGEST):
+        pass
+    return read

@@ -141,7 +141,8 @@ def _hanging_up_after(sock: socket.socket, seconds: float) -> Iterator[None]:
 
 def _connection(scheme: str, host: str, port: int | None, seconds: float) -> http.client.HTTPConnection:
     kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
-    return kind(host, port, timeout=seconds)
+    # Without a port it would take the end of an IPv6 address for one.
+    return kind(host, kind.default_port if port is None else port, timeout=seconds)
 
 
 def _words(error: BaseException) -> str:

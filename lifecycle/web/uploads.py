@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +11,7 @@ from werkzeug.datastructures import FileStorage
 
 from lifecycle.core.db import end_reading
 from lifecycle.core.errors import Invalid
-from lifecycle.core.words import _
+from lifecycle.core.words import _, ngettext
 from lifecycle.records.files.models import StoredFile
 from lifecycle.records.files.pieces import StorageAway
 from lifecycle.records.files.receive import Received, receive
@@ -18,6 +19,8 @@ from lifecycle.records.files.scan import scan
 from lifecycle.records.files.store import Ready, keep, make_ready
 from lifecycle.records.people.actor import Actor
 
+MOST_AT_ONCE: Final = 60
+"""Files of one request: each costs a process of the scanner, and a place in the bucket."""
 _QUESTION: Final = "ask-"
 
 
@@ -50,16 +53,15 @@ def check_uploads(*, are_kept: bool = True) -> None:
         are_kept: they are to be kept as they are, and so must be of a kind that is taken.
 
     Raises:
-        Invalid: one is too large or of another kind, the scanner does not let it pass, or it could not be put
-            where files are kept; by the name of its field, of a question by its key.
+        Invalid: there are too many; one is too large or of another kind, the scanner does not let it pass,
+            or it could not be put where files are kept; by the name of its field, of a question by its key.
     """
     if "uploads" not in g:
         # What was read so far is over: the database waits for nobody's scanner.
         end_reading()
-        g.uploads = {
-            field: [_checked(field, each, are_kept) for each in request.files.getlist(field) if each.filename]
-            for field in request.files
-        }
+        sent = {field: [e for e in request.files.getlist(field) if e.filename] for field in request.files}
+        _refuse_too_many(sent)
+        g.uploads = {field: [_checked(field, e, are_kept) for e in files] for field, files in sent.items()}
 
 
 def uploads_of(field: str) -> list[Upload]:
@@ -73,6 +75,12 @@ def upload_of(field: str) -> Upload | None:
     """Return the one file of a field, or None; raises as `check_uploads`."""
     found = uploads_of(field)
     return found[0] if found else None
+
+
+def _refuse_too_many(sent: Mapping[str, Sequence[FileStorage]]) -> None:
+    if sum(map(len, sent.values())) > MOST_AT_ONCE:
+        sentence = ngettext("At most %(num)s file.", "At most %(num)s files.", MOST_AT_ONCE)
+        raise Invalid(sentence, {field.removeprefix(_QUESTION): sentence for field in sent})
 
 
 def _checked(field: str, upload: FileStorage, are_kept: bool) -> Upload:

@@ -136,6 +136,30 @@ def test_nobody_without_a_link_keeps_the_scanner_busy(app: Flask, card: KnownCar
     assert not looked_at.exists()
 
 
+@pytest.mark.parametrize("field", ["files", "anything"])
+def test_more_files_than_anybody_sends_at_once_are_refused_unseen(
+    app: Flask, card: KnownCard, looked_at: Path, field: str
+) -> None:
+    """Each costs a process and a place in the bucket, also in a field that is not asked for."""
+    cleo = Client.of(app, card, "order")
+    cleo.open()
+    files = [(BytesIO(pdf(b"%d" % number)), f"{number}.pdf") for number in range(100)]
+    refused = cleo.send("answers", **{"ask-pieces": "7", "signer": "Cleo Client", field: files})
+    assert refused.status_code == 422
+    assert "At most 60 files." in refused.text
+    assert 'value="7"' in refused.text
+    assert not looked_at.exists()
+    assert rows(app, StoredFile) == []
+
+
+def test_who_may_not_attach_keeps_neither_scanner_nor_bucket_busy(
+    app: Flask, card: KnownCard, looked_at: Path
+) -> None:
+    answer = attach(app, make_user(app, role="viewer"), card, pdf(b"x"))
+    assert "may not do this" in answer.text
+    assert not looked_at.exists()
+
+
 def test_without_a_scanner_files_are_taken_by_their_bytes_alone(
     app: Flask, ana: Person, card: KnownCard
 ) -> None:

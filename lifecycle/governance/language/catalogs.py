@@ -19,6 +19,8 @@ FOLDER: Final = "words"
 ENDING: Final = ".po"
 MOST_BYTES: Final = 1024 * 1024
 MOST_SENTENCES: Final = 5_000
+_PLURAL: Final = "msgid_plural"
+_REMARK: Final = "#"
 OTHERS: Final = tuple(language for language in LANGUAGES if language != SOURCE)
 
 
@@ -36,9 +38,15 @@ def read_catalog(file: str, text: str) -> Source:
         remedy = nearest(name, OTHERS) or f"use one of {', '.join(OTHERS)}"
         _note(source, 1, f"'{shown(name)}' is not a language that clients can read", remedy)
         return source
+    lines = [line.strip() for line in text.split("\n")]
+    for number, line in enumerate(lines, 1):
+        # Not left to be read: how many plurals are made room for is what the file's head asks for.
+        if line.startswith(_PLURAL):
+            _note(source, number, "a playbook's sentences have no plural", "write two sentences")
+            return source
     try:
         # Without a locale, so that nothing in the file's head decides how it is read.
-        catalog: Catalog = read_po(StringIO(text), abort_invalid=True)
+        catalog: Catalog = read_po(StringIO("\n".join(map(_unremarked, lines))), abort_invalid=True)
     except PoFileError as error:
         _note(source, error.lineno + 1, f"this is not a catalog: {shown(error)}", "check the quotes here")
         return source
@@ -62,18 +70,25 @@ def language_of(file: str) -> str | None:
     return language if folder == FOLDER and name.endswith(ENDING) and language in OTHERS else None
 
 
+def _unremarked(line: str) -> str:
+    """Return a line without remarks, but for what marks a translation as unsure: each would be compared with
+    all others of its sentence."""
+    if not line.startswith(_REMARK):
+        return line
+    flags = line.removeprefix("#,").split(",") if line.startswith("#,") else []
+    return "#, fuzzy" if any(flag.strip() == "fuzzy" for flag in flags) else _REMARK
+
+
 def _take(source: Source, message: Message) -> None:
-    said, line = message.string, message.lineno or 1
-    if not message.id or message.fuzzy or not said:
+    # What has a plural, and so is more than one text, is not read.
+    sentence, said, line = str(message.id), str(message.string), message.lineno or 1
+    if not sentence or message.fuzzy or not said:
         return
-    if not isinstance(message.id, str) or not isinstance(said, str):
-        _note(source, line, "a playbook's sentences have no plural", "write two sentences")
-        return
-    hidden = next((mark for mark in said if is_hidden(mark)), None)
+    hidden = next((mark for mark in sentence + said if is_hidden(mark)), None)
     if hidden is not None:
         _note(source, line, f"the text holds a hidden mark (U+{ord(hidden):04X})", "take it out")
         return
-    sentence = message.id.strip()
+    sentence = sentence.strip()
     source.values[sentence,] = (line, 1)
     source.data[sentence] = said.strip()
 

@@ -94,7 +94,9 @@ def _pass_on(provider: str, reply: Reply) -> bool:
 
 
 def _has_number(digits: str) -> sa.ColumnElement[bool]:
-    return sa.func.regexp_replace(Contact.phone, "[^0-9]", "", "g") == digits
+    # An SMS goes to the number without its extension.
+    number = sa.func.regexp_replace(Contact.phone, "[[:alpha:]#;].*$", "")
+    return sa.func.regexp_replace(number, "[^0-9]", "", "g") == digits
 
 
 def _record(message: OutboxMessage, kind: str, why: str | None) -> None:

@@ -99,7 +99,8 @@ def deliver_due(
     """Send what is due until nothing is, the time is over, nobody can be reached, or it should stop.
 
     Mail, SMS and each channel of a team have a lane of their own, all at once and first come, first served in
-    each: whoever is away or slow, or has a long queue, keeps only its own lane waiting.
+    each: whoever is away or slow, or has a long queue, keeps only its own lane waiting. So does a fault of
+    ours: it is raised when the other lanes are done.
 
     Any number of processes may do this at once. Must not be called inside a transaction.
 
@@ -110,6 +111,7 @@ def deliver_due(
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     turn = _Turn(time.monotonic() + for_seconds, should_stop)
     sent, is_more_due, closed = 0, False, set[str]()
+    fault: BaseException | None = None
     with living() as deliverer, ThreadPoolExecutor(len(_PEOPLE) + MOST_TEAMS_AT_ONCE, "lane") as pool:
         running: dict[Future[_Drained], str] = {}
         while True:
@@ -120,11 +122,18 @@ def deliver_due(
                 # What it logs names our job.
                 draining = pool.submit(copy_context().run, _drain, app, deliverer, lane, turn)
                 running[draining] = lane
+            if not running and fault is not None:
+                raise fault
             if not running:
                 return sent, is_more_due
             done, _ = wait(running, timeout=_LOOK_EVERY, return_when=FIRST_COMPLETED)
             for each in done:
-                lane, drained = running.pop(each), each.result()
+                lane = running.pop(each)
+                if each.exception() is not None:
+                    fault = fault or each.exception()
+                    closed.add(lane)
+                    continue
+                drained = each.result()
                 sent += drained.sent
                 is_more_due |= drained.ended == "over"
                 if drained.ended != "empty":

@@ -15,8 +15,8 @@ from typing import Final
 
 from lifecycle.core.text import one_line
 
-LARGEST: Final = 5_000_000
-"""Bytes of a message that are read; reports repeat the whole message at most."""
+LARGEST: Final = 1_000_000
+"""Bytes of a message that are read: what counts stands before the text and the files of what is returned."""
 _MOST_RECIPIENTS: Final = 50
 _LONGEST: Final = 500
 _ACTIONS: Final = ("failed", "delayed")
@@ -51,7 +51,7 @@ def read_delivery_reports(content: bytes) -> list[DeliveryReport]:
             return []
         message_id = _returned_id(message)
         return list(_reports(message, message_id)) if message_id else []
-    except (MessageError, ValueError, LookupError, TypeError, AttributeError):
+    except (MessageError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         # Whatever it is, no mail server wrote it.
         return []
 
@@ -75,7 +75,7 @@ def _groups(part: Message) -> list[Message]:
 
 def _recipients(group: Message) -> frozenset[str]:
     named = (_after_type(group.get(name)) for name in ("Final-Recipient", "Original-Recipient"))
-    return frozenset(address.strip("<> ").lower() for address in named if address)
+    return frozenset(address.strip("<> ").lower() for address in named if address.isprintable() and address)
 
 
 def _after_type(field: object) -> str:
@@ -97,5 +97,6 @@ def _returned_id(message: Message) -> str:
         else:
             continue
         if found:
-            return "".join(str(found).split())
+            message_id = "".join(str(found).split())
+            return message_id if message_id.isprintable() else ""
     return ""

@@ -20,8 +20,8 @@ from lifecycle.records.mailer import Refused
 LONGEST: Final = 2000
 # An IPv4 address within one of NAT64 (RFC 6052).
 _NAT64: Final = IPv6Network("64:ff9b::/96")
-# Public by its number, and a cloud's own to each of its machines.
-_METADATA: Final = frozenset({IPv4Address("168.63.129.16")})
+# Public by their numbers, and a cloud's own to each of its machines.
+_METADATA: Final = frozenset({IPv4Address("168.63.129.16"), IPv4Address("192.0.0.192")})
 _NOT_PUBLIC: Final = "It leads into a private network, or to this machine. Channels must be on the internet."
 
 
@@ -93,7 +93,9 @@ def is_public(text: str) -> bool:
         if inner is not None:
             address = inner
     is_open = address.is_global and not (address.is_multicast or address.is_reserved)
-    return is_open and address not in _METADATA
+    # Site-local addresses were given up for others, and some networks still have theirs.
+    is_of_a_site = isinstance(address, IPv6Address) and address.is_site_local
+    return is_open and not is_of_a_site and address not in _METADATA
 
 
 def _problem_of(address: str) -> str | None:

@@ -251,6 +251,6 @@ def _asked_to_wait(header: str | None) -> timedelta | None:
     else:
         try:
             asked = parsedate_to_datetime(text) - now()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
     return min(max(asked, timedelta()), LONGEST_REST)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import time
+import tracemalloc
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +15,7 @@ from babel.messages.pofile import read_po
 from flask import Flask
 
 from lifecycle.core.db import transaction
+from lifecycle.governance.language.catalogs import read_catalog
 from lifecycle.governance.language.errors import BrokenPlaybook
 from lifecycle.governance.playbooks.compile import compile_document
 from lifecycle.governance.playbooks.doctor import examine
@@ -256,6 +259,43 @@ def test_a_letter_keeps_its_link() -> None:
     )
     with pytest.raises(BrokenPlaybook, match="loses the link"):
         compile_document(load(files({"fr": f'msgid {quoted(text.strip())}\nmsgstr "Bonjour"\n'})))
+
+
+HOSTILE = {
+    "fifty million plurals": (
+        'msgid ""\nmsgstr "Plural-Forms: nplurals=50000000; plural=0;\\n"\n\nmsgid "a"\nmsgid_plural "b"\n',
+        "words/fr.po:5: a playbook's sentences have no plural",
+    ),
+    "a zero byte in what is translated": ('msgid "a\0"\nmsgstr "b"\n', "hidden mark (U+0000)"),
+    "one sentence with ever new remarks": (
+        "".join(f'# {at}\n#: {at}:1\n#, {at}\nmsgid "a"\nmsgstr "b"\n' for at in range(20_000))
+        + "nonsense\n",
+        "this is not a catalog",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_catalog_costs_little_and_gets_a_sentence(case: str) -> None:
+    """Neither as much memory as it asks for nor as much time."""
+    text, says = HOSTILE[case]
+    begun = time.monotonic()
+    tracemalloc.start()
+    try:
+        with pytest.raises(BrokenPlaybook) as broken:
+            load(files({"fr": text}))
+        assert tracemalloc.get_traced_memory()[1] < 100 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert says in broken.value.sentence
+    assert time.monotonic() - begun < 20
+
+
+def test_remarks_of_translators_decide_nothing_but_that_they_are_unsure() -> None:
+    one = '# of somebody\n#: a:1\n#, python-format\nmsgid "One"\nmsgstr "Un"\n\n'
+    two = '#, c-format, fuzzy\n#| msgid "Former"\nmsgid "Two"\nmsgstr "Deux"\n\n'
+    catalog = one + two + '#~ msgid "Three"\n#~ msgstr "Trois"\n'
+    assert read_catalog("words/fr.po", catalog).data == {"One": "Un"}
 
 
 def test_a_catalog_of_an_unknown_language_is_refused() -> None:

@@ -391,6 +391,20 @@ def test_stop_is_stop_for_all_who_have_the_number(
     assert "They want no more SMS" in page.get(f"/messages/{only_message(app).id}").text
 
 
+@pytest.mark.parametrize("phone", ["+34 612 345 678 ext. 5", "+44 7911 123456 x12", "tel:+34612345678;ext=7"])
+def test_stop_is_heard_of_a_number_with_an_extension(
+    app: Flask, server: SmsServer, card: KnownCard, phone: str
+) -> None:
+    """It is texted without its extension, so its answer comes without one."""
+    contact = likes_sms(app, card.account, phone=phone)
+    owe_to(app, contact, card_id=card.id)
+    assert deliver_all(app) == 1
+    texted = only_message(app).to_phone
+    assert texted in ("+34612345678", "+447911123456")
+    assert reply(app, server, "STOP", number=texted) in (200, 204)
+    assert contact_row(app, contact)["sms_stopped_at"] is not None
+
+
 def test_start_begins_again_and_an_old_stop_heard_twice_does_not_end_it(
     app: Flask, server: SmsServer, grace: Any
 ) -> None:

@@ -79,6 +79,22 @@ def report(message_id: str, **given: str) -> bytes:
     return REPORT.format(**{**values, **given}).encode()
 
 
+UNSTORABLE = (
+    report("<a\0b@demo.example>"),
+    report("<a@demo.example>", to="gra\0ce@client.example"),
+    report("<a@demo.example>", to="grace@client.example", why="\0", body="\0"),
+)
+ENDLESS = (
+    report("<a@demo.example>", kind="message/rfc822").replace(
+        b"\n\nFrom: lifecycle", b"\n\n" + b"Content-Type: message/rfc822\n\n" * 2000 + b"From: lifecycle"
+    ),
+    b"Content-Type: multipart/report; boundary=a0\n\n"
+    + b"".join(
+        b"--a%d\nContent-Type: multipart/mixed; boundary=a%d\n\n" % (at, at + 1) for at in range(2000)
+    ),
+)
+
+
 def hear(app: Flask, content: bytes) -> int:
     with app.app_context():
         return sum(hear_delivery_report(each) for each in read_delivery_reports(content))
@@ -162,6 +178,22 @@ def test_a_delay_is_noted_and_is_no_failure(app: Flask, sent: dict[str, Any], gr
     assert hear(app, report(sent["message_id"])) == 1, "it may come back yet"
 
 
+def test_what_cannot_be_looked_up_is_no_report_of_ours(app: Flask, sent: dict[str, Any]) -> None:
+    """A zero byte is none of a Message-ID's or an address's; the database takes none, and is not away."""
+    before = message(app)
+    assert [hear(app, content) for content in UNSTORABLE] == [0] * len(UNSTORABLE)
+    assert message(app) == before
+    told = report(sent["message_id"], to="x\0@y.example").replace(
+        b"Original-Recipient: rfc822;x\0@y.example", f"Original-Recipient: rfc822;{ADDRESS}".encode()
+    )
+    assert hear(app, told) == 1, "the other name of the address is right"
+
+
+@pytest.mark.parametrize("content", ENDLESS, ids=["rfc822", "mixed"])
+def test_messages_within_messages_without_end_are_no_report(app: Flask, content: bytes) -> None:
+    assert hear(app, content) == 0
+
+
 def test_what_is_unknown_or_forged_changes_nothing(app: Flask, sent: dict[str, Any], grace: Any) -> None:
     known = sent["message_id"]
     before = message(app), contact_row(app, grace)
@@ -191,31 +223,33 @@ def test_a_message_that_never_left_does_not_come_back(app: Flask, grace: Any) ->
     assert message(app)["state"] == "due"
 
 
-def test_a_mail_server_pipes_it_to_the_command_and_gets_no_failure(
-    app: Flask, settings: Settings, sent: dict[str, Any], tmp_path: Any
-) -> None:
-    def piped(content: bytes, **more: str) -> tuple[int, str]:
-        told = {
-            "LIFECYCLE_ENV": "testing",
-            "DATABASE_URL": settings.database_url,
-            "REDIS_URL": settings.redis_url,
-            "SMTP_URL": settings.smtp_url,
-            "SECRET_KEY": settings.secret_key,
-        }
-        ran = subprocess.run(
-            [sys.executable, "-P", "-m", "lifecycle.cli", "mail", "bounce"],
-            cwd=ROOT,
-            env={**os.environ, **told, **more},
-            input=content,
-            capture_output=True,
-            check=False,
-            timeout=120,
-        )
-        return ran.returncode, ran.stdout.decode()
+def pipe(settings: Settings, content: bytes, **more: str) -> tuple[int, str]:
+    """Hand a message to the command as a mail server does, which takes a broken pipe for a failure."""
+    told = {
+        "LIFECYCLE_ENV": "testing",
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "SMTP_URL": settings.smtp_url,
+        "SECRET_KEY": settings.secret_key,
+    }
+    command = [sys.executable, "-P", "-m", "lifecycle.cli", "mail", "bounce"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **told, **more}, **pipes) as server:  # type: ignore[call-overload]
+        server.stdin.write(content)
+        server.stdin.close()
+        said = server.stdout.read().decode()
+        return server.wait(120), said
 
-    code, said = piped(report(sent["message_id"]))
+
+def test_a_mail_server_pipes_it_to_the_command_and_gets_no_failure(
+    app: Flask, settings: Settings, sent: dict[str, Any]
+) -> None:
+    long = report(sent["message_id"], kind="message/rfc822", body="x" * 70 + "\n" + "y" * 9_000_000)
+    code, said = pipe(settings, long)
     assert (code, message(app)["state"]) == (0, "failed")
     assert f"Message {sent['message_id']} came back: 550 5.1.1 No such user" in said
-    assert piped(b"Subject: Out of office\n\nI am away.\n")[0] == 0
-    away = piped(report(sent["message_id"]), DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
+    assert pipe(settings, b"Subject: Out of office\n\nI am away.\n")[0] == 0
+    for hostile in (*UNSTORABLE, *ENDLESS):
+        assert pipe(settings, hostile)[0] == 0, "a bounce answered with one goes round for ever"
+    away = pipe(settings, report(sent["message_id"]), DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
     assert away[0] == 75, "the mail server is to keep it"

@@ -19,6 +19,7 @@ from flask import Flask
 from lifecycle.config import Settings
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
+from lifecycle.core.errors import Invalid
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.inbox.models import Notice
 from lifecycle.records.outbox import deliver
@@ -369,6 +370,36 @@ def test_a_name_that_leads_inside_by_now_is_refused_at_the_connection(
     assert only_message(app).state == "failed"
 
 
+@pytest.mark.parametrize("host", ["2606:4700::abcd", "2606:4700::1111"])
+def test_the_end_of_a_long_address_is_no_port(
+    app: Flask, webhook: ChannelServer, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """The host and port that are looked up are those of the address as an administrator reads it."""
+    asked: list[tuple[object, ...]] = []
+
+    def look_up(*args: object, **_more: object) -> list[Any]:
+        asked.append(args)
+        return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", 443, 0, 0))]
+
+    with app.app_context(), transaction():
+        configure.replace_address(channel_row(app)["id"], address=f"https://[{host}]/hook", actor=SYSTEM)
+    tell_channel(app)
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", look_up)
+        assert deliver_all(app) == 0
+    assert asked == [(host, 443)]
+    assert only_message(app).state == "failed"
+
+
+@pytest.mark.parametrize("host", ["[fec0::1]", "192.0.0.192", "[64:ff9b::c000:c0]"])
+def test_what_is_a_network_s_own_is_not_public(app: Flask, host: str) -> None:
+    """Site-local addresses, and what a cloud keeps for its own machines beside 169.254.169.254."""
+    with app.app_context(), pytest.raises(Invalid, match="leads into a private network"):
+        configure.create_channel(
+            key="inside", name="Inside", kind="webhook", address=f"https://{host}/hook", actor=SYSTEM
+        )
+
+
 # --- who is away, slow or killed
 
 
@@ -445,6 +476,45 @@ def test_one_that_takes_it_and_thinks_too_long_leaves_it_unsure(
     assert deliver_all(app) == 0
     assert only_message(app).state == ("due" if server.kind == "webhook" else "unconfirmed")
     assert len(server.taken) == 1
+
+
+@pytest.mark.parametrize(
+    "day",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 30 Nov 2026 00:00:00 +99999999999999999999",
+    ],
+)
+def test_no_day_to_wait_for_is_too_far_away_to_be_read(
+    app: Flask, webhook: ChannelServer, smtp_sink: SmtpSink, day: str
+) -> None:
+    """It was answered, so it is known what became of it; and nobody else's messages wait for that answer."""
+    webhook.answer = (503, "", {"Retry-After": day})
+    tell_channel(app)
+    owe(app, 1)
+    assert deliver_all(app) == 1
+    [told] = rows(app, OutboxMessage, channel="team")
+    assert (told["state"], told["attempts"]) == ("due", 1)
+    assert told["last_error"].startswith("503")
+
+
+def test_a_fault_in_one_lane_is_raised_when_the_others_are_done(
+    app: Flask, webhook: ChannelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours is a failed job, and keeps nobody else's messages from leaving."""
+
+    def broken(*_args: object) -> None:
+        raise OverflowError("a fault of ours")
+
+    monkeypatch.setattr(kinds.Webhook, "require_yes", broken)
+    monkeypatch.setattr(deliver, "MOST_TEAMS_AT_ONCE", 1)
+    with running_channel("slack") as quick, allowing(app, quick.host):
+        set_up(app, quick, "quick")
+        tell_channel(app)
+        tell_channel(app, "quick", 3)
+        with pytest.raises(OverflowError):
+            deliver_all(app)
+        assert len(quick.taken) == 3
 
 
 def _elsewhere(server: ChannelServer) -> dict[str, str]:
