@@ -1,4 +1,4 @@
-"""What open boards poll for, and the totals that they show."""
+"""What open boards poll for, and the totals that they and the command center show."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db, transaction
+from lifecycle.records.cards.flows import fold_flows
 from lifecycle.records.cards.models import BoardChange
 from lifecycle.records.cards.totals import fold_totals
 from lifecycle.records.playbooks.models import Pipeline
@@ -23,9 +24,11 @@ def prune_changes() -> int:
 
 
 def fold_all_totals() -> None:
-    """Fold every board's changes into its totals, each in a transaction of its own."""
+    """Fold every board's changes into its totals, each in a transaction of its own, and then the flows."""
     pipelines = db.session.scalars(sa.select(Pipeline.id)).all()
     db.session.rollback()
     for pipeline_id in pipelines:
         with transaction():
             fold_totals(pipeline_id, now())
+    with transaction():
+        fold_flows()

@@ -47,6 +47,7 @@ _DELETABLE = frozenset(
         "import_row_errors",
         "saved_views",
         "stage_total_changes",
+        "flow_changes",
     }
 )
 # What a report never needs to see.

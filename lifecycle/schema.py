@@ -6,8 +6,8 @@ from lifecycle.core.db import Model
 from lifecycle.exchange.imports import models as imports
 from lifecycle.records.accounts import models as accounts
 from lifecycle.records.automation import models as automation
+from lifecycle.records.cards import flows, totals
 from lifecycle.records.cards import models as cards
-from lifecycle.records.cards import totals
 from lifecycle.records.evidence import models as evidence
 from lifecycle.records.files import models as files
 from lifecycle.records.inbox import models as inbox
@@ -33,6 +33,7 @@ ROOMS = (
     legal,
     cards,
     totals,
+    flows,
     evidence,
     files,
     outbox,

@@ -326,4 +326,34 @@ _COUNTED: Final = Book(
     """,
 )
 
-BOOKS: Final = (*_BYPASSED, *_LOST, _COUNTED, *_DOUBLED, *_STUCK)
+_FLOWED: Final = Book(
+    "lost",
+    "what entered, was won and was lost is what the visits say",
+    "stage_visits where number = 1",
+    """
+    select 'pipeline ' || coalesce(counted.pipeline_id, told.pipeline_id) || ' at '
+        || coalesce(counted.at, told.at) as what
+    from (
+        select s.pipeline_id, to_timestamp(floor(extract(epoch from v.entered_at) / 900) * 900) as at,
+            count(*) filter (where v.number = 1) as entered, count(*) filter (where s.kind = 'won') as won,
+            count(*) filter (where s.kind = 'lost') as lost
+        from stage_visits v
+        join stages s on s.id = v.stage_id
+        join cards c on c.id = v.card_id
+        left join stage_visits f on f.card_id = v.card_id and f.number = v.number + 1
+        where c.withdrawn_at is null and f.continues_visit_id is null and v.continues_visit_id is null
+          and v.entered_by_edge <> 'imported_undated' and (v.number = 1 or s.kind <> 'open')
+        group by 1, 2) counted
+    full join (
+        select pipeline_id, at, sum(entered) as entered, sum(won) as won, sum(lost) as lost
+        from (
+            select pipeline_id, at, entered, won, lost from flow_totals
+            union all
+            select pipeline_id, at, entered, won, lost from flow_changes) part
+        group by 1, 2 having sum(entered) <> 0 or sum(won) <> 0 or sum(lost) <> 0) told
+        using (pipeline_id, at)
+    where (counted.entered, counted.won, counted.lost) is distinct from (told.entered, told.won, told.lost)
+    """,
+)
+
+BOOKS: Final = (*_BYPASSED, *_LOST, _COUNTED, _FLOWED, *_DOUBLED, *_STUCK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,8 @@ from lifecycle.core.db import db
 from lifecycle.insight.ages import age_conditions
 from lifecycle.insight.client_gates import ASKED_SINCE
 from lifecycle.records.accounts.models import Account
-from lifecycle.records.cards.models import Card, StageVisit
+from lifecycle.records.cards.flows import read_flows
+from lifecycle.records.cards.models import Card
 from lifecycle.records.cards.totals import read_totals
 from lifecycle.records.people.models import Department
 from lifecycle.records.playbooks.models import Pipeline, Playbook, Stage
@@ -187,37 +188,13 @@ def _add_trends(boards: dict[int, BoardNow], at: datetime, zone: ZoneInfo) -> No
     """Count entries, wins and losses by week, as the reports do: without what was undone or has no date."""
     monday = at.astimezone(zone).date()
     monday -= timedelta(days=monday.weekday())
-    weeks = [monday - timedelta(weeks=n) for n in range(WEEKS)][::-1]
-    week = sa.cast(sa.func.date_trunc("week", sa.func.timezone(zone.key, StageVisit.entered_at)), sa.Date)
-    follower = sa.orm.aliased(StageVisit)
-    was_undone = sa.exists().where(
-        follower.card_id == StageVisit.card_id,
-        follower.number == StageVisit.number + 1,
-        follower.continues_visit_id.is_not(None),
-    )
-    rows = db.session.execute(
-        sa.select(
-            Stage.pipeline_id,
-            week.label("week"),
-            sa.func.count(sa.case((StageVisit.number == 1, 1))).label("entered"),
-            sa.func.count(sa.case((Stage.kind == "won", 1))).label("won"),
-            sa.func.count(sa.case((Stage.kind == "lost", 1))).label("lost"),
-        )
-        .join(Stage, Stage.id == StageVisit.stage_id)
-        .join(Card, Card.id == StageVisit.card_id)
-        .where(
-            Card.withdrawn_at.is_(None),
-            StageVisit.continues_visit_id.is_(None),
-            StageVisit.entered_by_edge != "imported_undated",
-            sa.or_(StageVisit.number == 1, Stage.kind != "open"),
-            StageVisit.entered_at >= datetime.combine(weeks[0], datetime.min.time(), zone),
-            ~was_undone,
-        )
-        .group_by(Stage.pipeline_id, sa.literal_column("week"))
-    )
-    found = {(row.pipeline_id, row.week): (row.entered, row.won, row.lost) for row in rows}
+    weeks = [monday - timedelta(weeks=n) for n in range(-1, WEEKS)][::-1]
+    bounds = [datetime.combine(week, time(), zone) for week in weeks]
+    found = {
+        (row.pipeline_id, weeks[row.span]): (row.entered, row.won, row.lost) for row in read_flows(bounds)
+    }
     for pipeline_id, board in boards.items():
-        board.trend = [(each, *found.get((pipeline_id, each), (0, 0, 0))) for each in weeks]
+        board.trend = [(each, *found.get((pipeline_id, each), (0, 0, 0))) for each in weeks[:-1]]
 
 
 def _ageing(waiting: sa.Select[uuid.UUID, uuid.UUID, str, datetime], at: datetime) -> Ageing:

@@ -8,15 +8,16 @@ from lifecycle.insight.reports.scope import Scope
 
 VALUED: Final = "at >= :start and at < :end"
 
-# One pass over the stays: an aggregate joined to them again would be a loop over a loop, for the planner
-# takes it for a handful of rows.
 _NEVER: Final = """, valued as (
     select card_id, entered_at as began_at, entered_at as at, 0::float as length from stays where false
 )"""
+# One pass over the stays: an aggregate joined to them again would be a loop over a loop, for the planner
+# takes it for a handful of rows. A card begins with its first visit, which no undo takes back, and only
+# that one can be without a true date.
 _BY_STAGE: Final = """, reaching as (
     select card_id, min(entered_at) as began_at,
            min(entered_at) filter (where stage_id = :value_stage) as at, bool_or(is_undated) as is_undated
-    from stays group by card_id
+    from stays where number = 1 or stage_id = :value_stage group by card_id
 ), valued as (
     select card_id, began_at, at, extract(epoch from at - began_at)::float as length
     from reaching where at is not null and not is_undated

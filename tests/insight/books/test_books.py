@@ -69,6 +69,9 @@ PLANTS: dict[str, str] = {
     "a stage's totals are those of its cards": """
         delete from stage_total_changes where id = (select min(id) from stage_total_changes)
     """,
+    "what entered, was won and was lost is what the visits say": """
+        delete from flow_changes where id = (select min(id) from flow_changes)
+    """,
     "a gate that passed has its move": """
         update gate_reports set outcome = 'passed' where outcome = 'blocked';
         update stage_visits set gate_report_id = null, continues_visit_id = id where number = 2
