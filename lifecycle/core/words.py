@@ -7,6 +7,7 @@ Whatever is kept (evidence, proofs, notices to staff) is written without these, 
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,6 +21,7 @@ from typing import Any, Final
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from flask_babel import force_locale, get_locale, refresh
+from markupsafe import Markup
 
 LANGUAGES: Final = {"en": "English", "fr": "Français", "es": "Español", "ar": "العربية"}
 """The languages of clients' pages, by their own names."""
@@ -78,6 +80,25 @@ def reading_place() -> str:
 def direction() -> str:
     """Return which way the current language is written, `ltr` or `rtl`."""
     return "rtl" if current_language() in RIGHT_TO_LEFT else "ltr"
+
+
+def direction_of(text: str) -> str:
+    """Return which way most words of a text are written; the current language's way if it has none.
+
+    `dir="auto"` asks the first letter alone, and an Arabic letter that begins with a Latin name is read
+    from the wrong end.
+    """
+    plain = text.striptags() if isinstance(text, Markup) else text
+    ways = [way for word in plain.split() if (way := _way_of(word))]
+    if not ways:
+        return direction()
+    return "rtl" if ways.count("rtl") * 2 >= len(ways) else "ltr"
+
+
+def _way_of(word: str) -> str | None:
+    """Return which way a word is written, by its first letter; None for what has no letter."""
+    kinds = (unicodedata.bidirectional(letter) for letter in word)
+    return next(("ltr" if kind == "L" else "rtl" for kind in kinds if kind in ("L", "R", "AL")), None)
 
 
 def language_for(own: str | None) -> str:

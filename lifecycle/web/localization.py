@@ -16,6 +16,7 @@ from lifecycle.core.words import (
     catalog,
     current_language,
     direction,
+    direction_of,
     forget_reader,
     own,
     preferred,
@@ -44,6 +45,7 @@ def offer_words(environment: Environment) -> None:
     environment.globals.update(
         language=current_language,
         direction=direction,
+        direction_of=direction_of,
         languages=LANGUAGES,
         own=own,
         same_page=same_page,

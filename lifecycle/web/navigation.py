@@ -37,7 +37,7 @@ _BEHIND = ("Operations", "settings")
 _REST = (
     ("Playbooks", "playbooks.list_playbooks", "git-branch", "playbooks.read"),
     ("Automation", "automation.show_automation", "bolt", "automation.read"),
-    ("Mail", "messages.list_messages", "mail", "boards.read"),
+    ("Messages", "messages.list_mail", "mail", "boards.read"),
     ("Channels", "team_channels.list_team_channels", "hash", "channels.manage"),
     ("Imports", "imports.list_imports", "table-import", "imports.run"),
     ("Evidence", "evidence.show_verification", "shield-check", "evidence.verify"),

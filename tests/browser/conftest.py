@@ -116,7 +116,7 @@ def log_in(open_on: OpenOn) -> LogIn:
     def open_as(person: Person, **options: Any) -> Page:
         page = open_on(**{"viewport": DESK, **options})
         page.goto("/login")
-        page.get_by_label("E-mail").fill(person.email)
+        page.get_by_label("Email").fill(person.email)
         page.get_by_label("Password", exact=True).fill(person.password)
         page.get_by_role("button", name="Log in").click()
         page.wait_for_url(lambda address: "/login" not in address)

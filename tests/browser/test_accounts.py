@@ -19,7 +19,7 @@ def test_the_search_box_is_walked_by_keyboard(growth: Growth, log_in: LogIn) -> 
     account = make_account(growth.app, name="Müller Netz")
     growth.card("Überblick", "Müller Netz")
     page = log_in(growth.member)
-    box = page.get_by_role("searchbox", name="Search accounts and cards")
+    box = page.get_by_role("searchbox", name="Search everything")
     box.press_sequentially("muller", delay=20)
     drop = page.locator("#search-drop")
     expect(drop.get_by_role("link", name="Müller Netz").first).to_be_visible()

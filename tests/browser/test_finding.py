@@ -86,3 +86,21 @@ def test_p4_a_page_of_the_list_is_selected_and_moved_together(growth: Growth, lo
     assert [growth.stage_of(card) for card in (*ready, lacking)] == ["verified", "sourced", "sourced"]
     page.get_by_role("link", name="Back", exact=True).click()
     expect(page).to_have_url(re.compile(r"/list\?q=nordwind&sort=card$"))
+
+
+def test_p4_a_choice_in_a_filter_applies_at_once_and_keeps_the_focus(growth: Growth, log_in: LogIn) -> None:
+    growth.card("Theirs", "Müller Netz")
+    page = log_in(growth.member)
+    page.goto(BOARD)
+    owner = page.get_by_label("Owner", exact=True)
+    card = page.locator(".card", has_text="Theirs")
+    expect(card).to_be_visible()
+    expect(page.get_by_role("button", name="Filter", exact=True)).to_be_hidden()
+    page.get_by_label("Waiting on").select_option("client")
+    page.wait_for_url("**waiting=client**")
+    expect(page.get_by_text("No cards match")).to_be_visible()
+    expect(page.get_by_label("Waiting on")).to_be_focused()
+    expect(card).to_have_count(0)
+    expect(owner).to_have_value("")
+    page.get_by_role("link", name="Clear").click()
+    expect(card).to_be_visible()

@@ -30,7 +30,7 @@ def test_the_readme_shows_a_refused_move_on_the_demo_board(
     context = browser.new_context(base_url=base_url, viewport={"width": 1440, "height": 900})
     page = context.new_page()
     page.goto("/login")
-    page.get_by_label("E-mail").fill("member@demo.example")
+    page.get_by_label("Email").fill("member@demo.example")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     page.goto("/boards/wispgate.growth")

@@ -39,10 +39,10 @@ class _Form(Form):
             self.form_errors.append(refusal.sentence)
 
 
-def _email(label: str = "E-mail", autocomplete: str = "username") -> EmailField:
+def _email(label: str = "Email", autocomplete: str = "username") -> EmailField:
     return EmailField(
         label,
-        [InputRequired("Enter the e-mail address."), Length(max=254, message="This address is too long.")],
+        [InputRequired("Enter the email address."), Length(max=254, message="This address is too long.")],
         filters=[_without_nul],
         render_kw={"autocomplete": autocomplete, "autocapitalize": "none", "spellcheck": "false"},
     )
@@ -93,7 +93,7 @@ class FirstAdminForm(_Form):
     """The first administrator of an empty installation."""
 
     name = _name("Your name")
-    email = _email("Your e-mail")
+    email = _email("Your email")
     password = _new_password()
     time_zone = _time_zone()
 

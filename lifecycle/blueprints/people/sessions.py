@@ -19,7 +19,7 @@ from lifecycle.web.htmx import go_to
 
 # One sentence for whatever was wrong, so that nobody learns which addresses are in use.
 _REFUSED = (
-    "This e-mail address and password do not belong together. "
+    "This email address and password do not belong together. "
     "After ten wrong tries an account rests for 15 minutes."
 )
 

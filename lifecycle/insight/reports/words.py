@@ -68,7 +68,8 @@ def cohort_sentence(cohorts: Sequence[Group]) -> str:
         )
     closed = [group for group in cohorts if group.win_rate is not None]
     if closed:
-        last = closed[-1]
+        # A month of which most is open has decided little: one early loss would read as 0 % won.
+        last = next((group for group in reversed(closed) if group.open * 2 <= group.cards), closed[-1])
         return f"{percent(last.win_rate)} of what began in {last.month:%B %Y} and closed was won."
     return "Nothing has closed yet." if cohorts else "Nothing began in this period."
 

@@ -26,6 +26,7 @@ from lifecycle.records.playbooks.models import Stage
 EMPTY = "empty"
 _KEY = re.compile(r"[a-z]+(_[a-z0-9]+)+")
 _LONGEST_VALUE = 300
+_BOUNDS = {"at_least": "the minimum stay", "at_most": "the maximum stay"}
 _OWN_LABELS = frozenset({*ACCOUNT_FIELDS.values(), *CONTACT_FIELDS.values(), *DETAILS.values()})
 # How a field's stored value reads, by field key; None where the reader knows nothing better.
 ShowValue = Callable[[str, Any], str | None]
@@ -231,8 +232,7 @@ class _Reader:
             "to_pipeline": _words(str(data.get("to_pipeline") or "")).capitalize(),
             "what": str(data.get("what") or "something"),
             "role": _words(str(data.get("role") or "somebody")),
-            # `engaged.leave.field.pain`: its last part says what it is about.
-            "check": _words(str(data.get("check") or "a check").rpartition(".")[2]),
+            "check": _check_words(data.get("check") or "a check"),
         }
 
     def _changes(self, data: Mapping[str, Any]) -> tuple[Change, ...]:
@@ -280,7 +280,7 @@ class _Reader:
 
     def _move_notes(self, data: Mapping[str, Any]) -> Iterator[str]:
         if data.get("waived"):
-            yield f"Waived: {', '.join(_words(str(key).rpartition('.')[2]) for key in data['waived'])}"
+            yield f"Waived: {', '.join(_check_words(key) for key in data['waived'])}"
         yield from self._pairs(data.get("answers"))
 
     def _action_notes(self, data: Mapping[str, Any]) -> Iterator[str]:
@@ -401,6 +401,12 @@ def _listed(names: Sequence[str]) -> str:
 
 def _words(key: str) -> str:
     return key.replace("_", " ").strip()
+
+
+def _check_words(key: Any) -> str:
+    """Say what a check is about: `engaged.leave.field.pain` is about pain; a time says only its bound."""
+    keyword, _, about = str(key).rpartition(".")
+    return _BOUNDS.get(about, _words(about)) if keyword.endswith(".time") else _words(about)
 
 
 def _shortened(text: str) -> str:

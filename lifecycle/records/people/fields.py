@@ -31,7 +31,7 @@ def clean_email(email: str) -> str:
     except EmailNotValidError:
         found = None
     if found is None or ("." not in found.domain and found.domain != "localhost"):
-        sentence = "Enter an e-mail address like name@company.com."
+        sentence = "Enter an email address like name@company.com."
         raise Invalid(sentence, {"email": sentence})
     return found.normalized
 

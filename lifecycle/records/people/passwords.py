@@ -23,7 +23,7 @@ _COMMONEST = frozenset((files("lifecycle.records.people") / "commonest_passwords
 def find_fault(password: str, email: str) -> str | None:
     """Return the sentence that says why `password` cannot be that of `email`; None when it can.
 
-    Length is what counts (no rule about kinds of characters); the e-mail address and the commonest are out.
+    Length is what counts (no rule about kinds of characters); the email address and the commonest are out.
     """
     if len(password) < SHORTEST:
         return f"Use at least {SHORTEST} characters; a few words in a row are easy to remember."
@@ -32,7 +32,7 @@ def find_fault(password: str, email: str) -> str | None:
     folded = password.casefold().strip()
     address = email.casefold().strip()
     if folded in (address, address.partition("@")[0]):
-        return "Do not use the e-mail address as the password."
+        return "Do not use the email address as the password."
     stem = folded.rstrip("0123456789!?.,_-*#$ ")
     if folded in _COMMONEST or stem in _COMMONEST or len(set(folded)) < 4 or folded.isdecimal():
         return (

@@ -118,6 +118,27 @@ def asked(app: Flask, ana: Person, catalogs: dict[str, str], language: str = "fr
     return card
 
 
+ARABIC = """
+msgid ""
+msgstr "Content-Type: text/plain; charset=utf-8\\n"
+
+msgid "Tell us how you work, {{ account.name }}."
+msgstr "{{ account.name }}، أخبرونا كيف تعملون."
+"""
+
+
+def test_p11_a_sentence_is_written_the_way_of_its_words_not_of_the_name_it_begins_with(
+    app: Flask, ana: Person, smtp_sink: Any
+) -> None:
+    card = asked(app, ana, {"ar": ARABIC}, language="ar")
+    cleo = Reader.of(app, card, "survey")
+    cleo.press(cleo.get(), "openings")
+    assert '<p class="client-intro" dir="rtl">Nordwind Funk، أخبرونا كيف تعملون.</p>' in cleo.get()
+    # What has no translation is English, also on a page that is mirrored.
+    assert '<p class="client-intro pre" dir="ltr">Who you are.</p>' in cleo.get("/pages/you")
+    assert re.search(r'<p dir="ltr" [^>]*>\s*By ', text_of(received(smtp_sink)[-1], "html"))
+
+
 def test_everything_a_client_reads_of_a_playbook_is_looked_up(
     app: Flask, ana: Person, smtp_sink: Any
 ) -> None:

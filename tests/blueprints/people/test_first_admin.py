@@ -56,6 +56,6 @@ def test_what_was_typed_is_kept_when_something_is_wrong(app: Flask) -> None:
     visitor = Visitor(app)
     answer = visitor.send("/first-admin", page="/first-admin", **{**ADA, "email": "not an address"})
     assert answer.status_code == 422
-    assert "Enter an e-mail address like" in answer.text
+    assert "Enter an email address like" in answer.text
     assert 'value="Ada Lovelace"' in answer.text
     assert PASSWORD not in answer.text

@@ -109,7 +109,7 @@ def test_something_wrong_is_said_kept_and_costs_nothing(app: Flask, smtp_sink: S
     for fields, sentence in (
         ({"password": "short"}, "at least 12 characters"),
         ({"password": "Password1234!"}, "among the first that are tried"),
-        ({"password": "grace@demo.example"}, "Do not use the e-mail address"),
+        ({"password": "grace@demo.example"}, "Do not use the email address"),
         ({"password": "x" * 300}, "at most 256 characters"),
         ({"time_zone": "Atlantis"}, "Choose a time zone from the list"),
         ({"name": " \u200b "}, "Enter a name"),

@@ -204,6 +204,14 @@ def test_a_report_is_narrowed_by_what_its_cards_have_and_compared_with_the_perio
     assert "0 min in the period before" in velocity
     cohorts = caller.get(f"/reports/{LAB}/cohorts").text
     assert "100.0 % of what began in April 2026 and closed was won." in cohorts
+    with time_machine.travel(datetime(2026, 5, 4, 10, tzinfo=UTC), tick=False):
+        for segment in ("mobile", "mobile", "fibre"):
+            a_card(app, manager, account=make_account(app, segment=segment))
+        lost = a_card(app, manager, account=make_account(app, segment="fibre"))
+        move(app, lost, "lost", manager, answers={"why": "Too early"})
+    young = caller.get(f"/reports/{LAB}/cohorts").text
+    assert "May 2026" in young
+    assert "100.0 % of what began in April 2026 and closed was won." in young
     assert (
         "Nothing began in this period"
         in caller.get(f"/reports/{LAB}/cohorts?from=2020-01-01&to=2020-02-01").text

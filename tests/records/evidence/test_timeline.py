@@ -12,6 +12,8 @@ from flask import Flask
 from lifecycle.core.db import transaction
 from lifecycle.core.ids import new_id
 from lifecycle.governance.cards import edit, waiting
+from lifecycle.governance.cards.change import changing_card
+from lifecycle.governance.cards.waivers import waive_check
 from lifecycle.governance.moves.undo import undo_move
 from lifecycle.records.accounts import changes, contacts
 from lifecycle.records.evidence.log import account_chain, record_event
@@ -71,6 +73,18 @@ def test_an_undo_names_the_stage_it_went_back_to(app, card, ana):
     with app.app_context(), transaction():
         undo_move(card.id, visit, actor=ana.actor)
     assert newest(app, card).sentence() == "Ana undid the move of it: it is back in First"
+
+
+def test_e16_a_waived_stay_is_named_and_not_its_bound(app, ana):
+    publish_lab(
+        app, "first: { leave: [ { time: { at_least: 1 day }, waive: manager } ] }\nsecond: {}\nthird: {}"
+    )
+    card = a_card(app, ana)
+    with app.app_context(), transaction(), changing_card(card.id, ana.actor) as subject:
+        waive_check(subject, ana.actor, "second", "first.leave.time.at_least", "They asked to go on.")
+    assert newest(app, card).sentence() == "Ana waived “the minimum stay” for it"
+    moved(app, card, "second", ana)
+    assert newest(app, card).notes == ("Waived: the minimum stay",)
 
 
 def test_a_fact_shows_before_and_after(app, card, ana):
