@@ -7,7 +7,7 @@ from alembic import op
 
 from lifecycle.migrations.run_sql import run_sql
 
-revision = '0027'
+revision = '0026'
 down_revision = '0025'
 branch_labels = None
 depends_on = None
