@@ -23,6 +23,7 @@ from lifecycle.web import (
     access,
     addresses,
     assets,
+    bodies,
     errors,
     faces,
     formatting,
@@ -58,6 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     mail.init_app(app)
     # Before those that turn a request away: what they say has its number, and the language of its reader.
     requests.init_app(app)
+    bodies.init_app(app)
     localization.init_app(app, babel)
     csrf.init_app(app)
     htmx.init_app(app)

@@ -165,3 +165,36 @@ def test_without_a_scanner_files_are_taken_by_their_bytes_alone(
 ) -> None:
     assert attach(app, ana, card, pdf(ILL)).status_code < 400
     assert attach(app, ana, card, b"<html>").status_code == 422
+
+
+def test_a_file_that_is_too_large_costs_nothing_else_that_was_typed(app: Flask, card: KnownCard) -> None:
+    """Without a script nothing says so before it is sent: it is read past, however large, and told."""
+    cleo = Client.of(app, card, "order")
+    cleo.open()
+    given = {"ask-pieces": "7", "signer": "Cleo Client"}
+    most = app.extensions["settings"].max_upload_bytes
+    refused = cleo.send("answers", **given, files=(BytesIO(pdf(b"x" * (2 * most))), "order.pdf"))
+    assert refused.status_code == 422
+    assert "is too large: a file may have 25 MB." in refused.text
+    assert 'value="7"' in refused.text
+    assert rows(app, StoredFile) == []
+
+
+def test_several_files_may_be_larger_together_than_one_may_be(app: Flask, card: KnownCard) -> None:
+    cleo = Client.of(app, card, "order")
+    cleo.open()
+    some = [(BytesIO(pdf(letter * 10 * 2**20)), f"{name}.pdf") for letter, name in ((b"a", "a"), (b"b", "b"))]
+    files = [*some, (BytesIO(pdf(b"c" * 10 * 2**20)), "c.pdf")]
+    sent = cleo.send("answers", **{"ask-pieces": "7", "signer": "Cleo Client"}, files=files)
+    assert sent.status_code == 303
+    assert sorted(row["name"] for row in rows(app, StoredFile)) == ["a.pdf", "b.pdf", "c.pdf"]
+
+
+def test_a_view_that_takes_no_files_reads_no_more_than_a_form(
+    app: Flask, ana: Person, card: KnownCard
+) -> None:
+    most = app.extensions["settings"].max_upload_bytes
+    sent = Caller(app, ana).post(
+        f"/cards/{card.id}/comments", "page", body="Hello", file=(BytesIO(b"x" * (most + 100_000)), "x.pdf")
+    )
+    assert sent.status_code == 413

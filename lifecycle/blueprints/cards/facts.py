@@ -35,6 +35,7 @@ from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import can
 from lifecycle.web.access import current_actor
 from lifecycle.web.addresses import uuid_of
+from lifecycle.web.bodies import takes_files
 from lifecycle.web.inputs import typed_values
 from lifecycle.web.reader import reader_id, reader_zone
 from lifecycle.web.uploads import check_uploads, upload_of
@@ -255,6 +256,7 @@ def _minutes(form: MeetingForm) -> dict[str, Any]:
 
 
 @cards.post("/cards/<uuid:card_id>/attachments")
+@takes_files
 def create_attachment(card_id: uuid.UUID) -> ResponseReturnValue:
     """Attach a file, link or note, or log a talk."""
     form = AttachmentForm()

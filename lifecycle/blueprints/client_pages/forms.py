@@ -29,6 +29,7 @@ from lifecycle.governance.requests.form import AskedPage
 from lifecycle.insight.client_page import MEND, ClientPage, read_client_page
 from lifecycle.insight.form_paper import paper_of_submission
 from lifecycle.web.access import public
+from lifecycle.web.bodies import takes_files
 from lifecycle.web.form_pages import PREFIX, build_page_form, rows_of, typed_answers
 from lifecycle.web.uploads import check_uploads, uploads_of
 
@@ -58,6 +59,7 @@ def show_form_page(token: str, key: str) -> ResponseReturnValue:
 
 @client_pages.post("/c/<token>/pages/<key>")
 @public
+@takes_files
 @limiter.limit("600 per hour", key_func=by_token)
 def create_page_answers(token: str, key: str) -> ResponseReturnValue:
     """Save a page; `act` says what was pressed: next, save, or drop-file with the question and the file."""

@@ -35,6 +35,7 @@ from lifecycle.governance.requests.answer import Answering, answering, find_open
 from lifecycle.insight.client_page import ClientPage, masked, read_client_page
 from lifecycle.records.files.store import open_file
 from lifecycle.web.access import public
+from lifecycle.web.bodies import takes_files
 from lifecycle.web.files import sent_thumbnail
 from lifecycle.web.inputs import build_form, typed_values
 from lifecycle.web.uploads import check_uploads, uploads_of
@@ -61,6 +62,7 @@ def create_opening(token: str) -> ResponseReturnValue:
 
 @client_pages.post("/c/<token>/answers")
 @public
+@takes_files
 @limiter.limit("60 per hour", key_func=by_token)
 def create_answer(token: str) -> ResponseReturnValue:
     """Take the yes, or what they submit; `draft` only keeps what was typed."""

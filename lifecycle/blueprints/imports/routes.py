@@ -30,6 +30,7 @@ from lifecycle.exchange.imports.withdraw import withdraw_import
 from lifecycle.records.files.pieces import StorageAway
 from lifecycle.records.people.permissions import require
 from lifecycle.web.access import current_actor
+from lifecycle.web.bodies import takes_files
 from lifecycle.web.htmx import go_to, render_fragment
 from lifecycle.web.uploads import check_uploads, upload_of
 
@@ -52,6 +53,7 @@ def show_upload() -> ResponseReturnValue:
 
 
 @imports.post("/")
+@takes_files
 def begin() -> ResponseReturnValue:
     """Keep the files of a new import; a file that cannot be read is refused in a sentence."""
     require(current_actor(), "imports.run")

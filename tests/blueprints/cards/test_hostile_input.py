@@ -342,14 +342,15 @@ def test_r10_a_body_that_is_too_large_is_told_so(scene: Scene, how: str) -> None
     body = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"x" * (
         26 * 1024 * 1024
     )
-    large = scene.caller.client.post(
-        f"{scene.card.url}/attachments",
-        data=body + b"\r\n--x--\r\n",
-        content_type="multipart/form-data; boundary=x",
-        headers={"X-CSRFToken": scene.caller.token, "Accept": ACCEPT[how]},
-    )
-    assert large.status_code == 413
-    assert "too large" in large.text
+    for place, status in (("attachments", 422), ("comments", 413)):
+        large = scene.caller.client.post(
+            f"{scene.card.url}/{place}",
+            data=body + b"\r\n--x--\r\n",
+            content_type="multipart/form-data; boundary=x",
+            headers={"X-CSRFToken": scene.caller.token, "Accept": ACCEPT[how]},
+        )
+        assert large.status_code == status
+        assert "too large" in large.text
     many = {f"field-{number}": "x" for number in range(3000)}
     assert scene.caller.post(f"{scene.card.url}/fields", how, **many).status_code in (413, 422)
 
