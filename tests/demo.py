@@ -15,10 +15,11 @@ from flask import Flask
 from lifecycle.config import Settings
 from lifecycle.core.db import db, transaction
 from lifecycle.exchange.demo.seed import Seeding, is_wanted, seed_demo
-from lifecycle.governance.playbooks.load import find_folder, library_names
+from lifecycle.governance.playbooks.load import library_names
 from lifecycle.governance.playbooks.publish import publish
 from lifecycle.records.cards.models import Card
 from lifecycle.records.people.actor import SYSTEM
+from tests.factories.playbooks import shipped
 from tests.installation import ROOT
 
 PASSWORD = "a demo for everybody to see"
@@ -35,7 +36,7 @@ class SeededDemo:
 def publish_library(app: Flask) -> None:
     with app.app_context(), transaction():
         for name in library_names():
-            publish(find_folder(name), SYSTEM)
+            publish(shipped(name), SYSTEM)
 
 
 def seed_after_a_kill(app: Flask, settings: Settings) -> SeededDemo:

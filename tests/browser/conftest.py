@@ -18,11 +18,11 @@ from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.moves.create import create_card
 from lifecycle.governance.moves.move import move_card
 from lifecycle.governance.moves.outcome import Moved
-from lifecycle.governance.playbooks.load import find_folder
 from lifecycle.governance.playbooks.publish import publish
 from lifecycle.records.accounts.quick import find_or_create_account
 from lifecycle.records.people.actor import SYSTEM
 from tests.factories.people import Person, make_user
+from tests.factories.playbooks import shipped
 
 BOARD = "/boards/wispgate.growth"
 # What leaving Sourced asks for.
@@ -73,7 +73,7 @@ class Growth:
 @pytest.fixture
 def growth(app: Flask) -> Growth:
     with app.app_context(), transaction():
-        publish(find_folder("wispgate"), SYSTEM)
+        publish(shipped("wispgate"), SYSTEM)
     return Growth(
         app,
         make_user(app, role="member", name="Mina Member", departments=["growth"]),

@@ -12,7 +12,6 @@ from playwright.sync_api import Page, expect
 from lifecycle.core.db import transaction
 from lifecycle.governance.cards.change import changing_card
 from lifecycle.governance.moves.create import create_card
-from lifecycle.governance.playbooks.load import find_folder
 from lifecycle.governance.playbooks.publish import publish
 from lifecycle.governance.requests.decide import ask_client
 from lifecycle.records.people.actor import SYSTEM
@@ -22,6 +21,7 @@ from tests.factories.cards import KnownCard, make_account
 from tests.factories.clients import a_contact, request_of
 from tests.factories.consequences import follow_through, link_of
 from tests.factories.people import Person, make_user
+from tests.factories.playbooks import shipped
 from tests.installation import SmtpSink
 from tests.mail import received, text_of
 
@@ -35,7 +35,7 @@ ORDER, ACCEPTED = "submit_order", "accept_subscription"
 def card(app: Flask, smtp_sink: SmtpSink) -> KnownCard:
     """A card whose client was asked to order and to accept, has a home, and was sent credentials."""
     with app.app_context(), transaction():
-        publish(find_folder("wispgate"), SYSTEM)
+        publish(shipped("wispgate"), SYSTEM)
     ana = make_user(app, role="admin", name="Ana")
     account = make_account(app, owner=ana, country="ES", segment="fibre", name="Nordwind Funk")
     contact = a_contact(app, account, rights=["owner", "technical", "billing", "signatory"])

@@ -20,7 +20,7 @@ from lifecycle.core.db import db, transaction
 from lifecycle.exchange.demo.walk import Walker
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.moves.create import create_card
-from lifecycle.governance.playbooks.load import find_folder, library_names
+from lifecycle.governance.playbooks.load import library_names
 from lifecycle.governance.playbooks.publish import publish
 from lifecycle.governance.requests.ask import get_definition
 from lifecycle.records.cards.models import Card
@@ -34,6 +34,7 @@ from tests.factories.cards import make_account
 from tests.factories.clients import a_contact
 from tests.factories.consequences import follow_through
 from tests.factories.people import Person, make_user
+from tests.factories.playbooks import shipped
 from tests.installation import SmtpSink
 from tests.mail import received, text_of
 
@@ -172,7 +173,7 @@ class Customer:
 def people(app: Flask) -> dict[str, Person]:
     with app.app_context(), transaction():
         for name in library_names():
-            publish(find_folder(name), SYSTEM)
+            publish(shipped(name), SYSTEM)
     make_user(app, role="admin", name="Alma Admin")
     for key in DEPARTMENTS:
         make_user(app, role="manager", name=f"{key} manager", departments=[key])

@@ -23,7 +23,6 @@ from lifecycle.exchange.demo.walk import Walker
 from lifecycle.governance.cards.change import changing_card
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.moves.create import create_card
-from lifecycle.governance.playbooks.load import find_folder
 from lifecycle.governance.playbooks.publish import publish
 from lifecycle.governance.requests import decide
 from lifecycle.governance.requests.ask import get_definition
@@ -35,6 +34,7 @@ from tests.factories.cards import KnownCard, make_account, rows
 from tests.factories.clients import a_contact, request_of
 from tests.factories.consequences import follow_through, link_of
 from tests.factories.people import Person, make_user
+from tests.factories.playbooks import shipped
 from tests.installation import SmtpSink
 from tests.mail import received, text_of
 
@@ -116,7 +116,7 @@ class Gate:
 @pytest.fixture
 def gate_of(app: Flask, smtp_sink: SmtpSink) -> Any:
     with app.app_context(), transaction():
-        publish(find_folder("wispgate"), SYSTEM)
+        publish(shipped("wispgate"), SYSTEM)
     ana = make_user(app, role="admin", name="Ana")
     account = make_account(app, owner=ana, country="ES", segment="fibre", name="Nordwind Funk")
     a_contact(app, account, rights=["owner", "technical", "billing", "signatory"])

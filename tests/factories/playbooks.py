@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache, lru_cache
 from textwrap import indent
 from typing import Any
 
 from flask import Flask
 
 from lifecycle.core.db import transaction
-from lifecycle.governance.playbooks.load import find_folder
+from lifecycle.governance.playbooks.load import Loaded, find_folder, load
 from lifecycle.governance.playbooks.publish import Published, publish
 from lifecycle.records.people.actor import SYSTEM
 
@@ -88,10 +89,21 @@ moves:
 def publish_lab(app: Flask, stages: str, moves: str = "", **more: Any) -> Published:
     """Publish the lab with these stages; publishing it again makes a new revision."""
     with app.app_context(), transaction():
-        return publish(lab(stages, moves, **more), SYSTEM)
+        return publish(_read(tuple(lab(stages, moves, **more).items())), SYSTEM)
 
 
 def publish_growth(app: Flask) -> Published:
     """Publish the shipped playbook with its Growth pipeline."""
     with app.app_context(), transaction():
-        return publish(find_folder("wispgate"), SYSTEM)
+        return publish(shipped("wispgate"), SYSTEM)
+
+
+@cache
+def shipped(name: str) -> Loaded:
+    """A playbook that comes with the product, read once a process: it takes longer than most tests."""
+    return load(find_folder(name))
+
+
+@lru_cache(maxsize=256)
+def _read(files: tuple[tuple[str, str], ...]) -> Loaded:
+    return load(dict(files))

@@ -32,7 +32,7 @@ from tests.factories.clients import Client, a_contact, publish_gates, request_of
 from tests.factories.consequences import follow_through
 from tests.factories.forms import publish_form
 from tests.factories.people import Person, make_user
-from tests.factories.playbooks import LAB, publish_lab
+from tests.factories.playbooks import LAB, publish_lab, shipped
 from tests.mail import received, text_of
 
 # Each with a word of its own, by which it is found again: {w}.
@@ -234,7 +234,7 @@ def test_in_every_text_field_of_a_shipped_playbook(app: Flask, ana: Person, name
     """On the card, its timeline, the list and in CSV; in wispgate until each string was in one."""
     playbook = compile_document(load(find_folder(name)))
     with app.app_context(), transaction():
-        publish(find_folder(name), SYSTEM)
+        publish(shipped(name), SYSTEM)
     slug = playbook.pipelines[0].slug
     fields = [
         key

@@ -31,15 +31,21 @@ class CurrentRevision:
 
 @lru_cache(maxsize=64)
 def of_revision(revision_id: int) -> PlaybookDef:
-    """Return the playbook as that revision says it; one query the first time, none afterwards.
+    """Return the playbook as that revision says it; two queries the first time, none afterwards.
 
     Raises:
         NotFound: there is no such revision.
     """
-    content = db.session.scalar(select(PlaybookRevision.content).where(PlaybookRevision.id == revision_id))
-    if content is None:
+    sha256 = db.session.scalar(select(PlaybookRevision.sha256).where(PlaybookRevision.id == revision_id))
+    if sha256 is None:
         raise NotFound("There is no such revision of a playbook.")
-    return compile_playbook(content)
+    return _of_content(sha256)
+
+
+@lru_cache(maxsize=64)
+def _of_content(sha256: str) -> PlaybookDef:
+    content = select(PlaybookRevision.content).where(PlaybookRevision.sha256 == sha256).limit(1)
+    return compile_playbook(db.session.scalars(content).one())
 
 
 def current_revision_ids() -> dict[str, int]:

@@ -21,7 +21,7 @@ from lifecycle.governance.language.model import PipelineDef, PlaybookDef, StageD
 from lifecycle.governance.playbooks.changes import Change, changes_between
 from lifecycle.governance.playbooks.compile import compile_document
 from lifecycle.governance.playbooks.legal import check_legal, keep_legal
-from lifecycle.governance.playbooks.load import canonical, digest, load
+from lifecycle.governance.playbooks.load import Loaded, canonical, digest, load
 from lifecycle.records.cards.models import Card
 from lifecycle.records.evidence.log import record_event
 from lifecycle.records.people.actor import Actor
@@ -44,8 +44,8 @@ class Published:
     changes: tuple[Change, ...] = ()
 
 
-def publish(origin: Path | Mapping[str, str], actor: Actor, *, channel: str = "system") -> Published:
-    """Publish a folder, or texts by file name, within the open transaction.
+def publish(origin: Path | Mapping[str, str] | Loaded, actor: Actor, *, channel: str = "system") -> Published:
+    """Publish a folder, texts by file name, or what was loaded of either, within the open transaction.
 
     The same content twice makes no second revision; an older revision's content makes that one current again.
 
@@ -56,7 +56,7 @@ def publish(origin: Path | Mapping[str, str], actor: Actor, *, channel: str = "s
             what was published (`check_legal`).
     """
     require(actor, "playbooks.publish")
-    loaded = load(origin)
+    loaded = origin if isinstance(origin, Loaded) else load(origin)
     playbook = compile_document(loaded)
     content = canonical(loaded.content)
     row = _locked(playbook)

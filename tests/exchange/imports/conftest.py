@@ -15,10 +15,10 @@ from lifecycle.exchange.imports.mapping import CardMap, map_from
 from lifecycle.exchange.imports.models import CardImport
 from lifecycle.exchange.imports.run import check_import, run_import
 from lifecycle.exchange.imports.start import begin_import
-from lifecycle.governance.playbooks.load import find_folder
 from lifecycle.governance.playbooks.publish import publish
 from lifecycle.records.people.actor import SYSTEM
 from tests.factories.people import Person, make_user
+from tests.factories.playbooks import shipped
 from tests.installation import Addresses
 
 BOARD = "wispgate.growth"
@@ -40,7 +40,7 @@ MAP: dict[str, Any] = {
 def manager(app: Flask, services: Addresses) -> Person:
     """A manager, after the Growth board was published."""
     with app.app_context(), transaction():
-        publish(find_folder("wispgate"), SYSTEM)
+        publish(shipped("wispgate"), SYSTEM)
     return make_user(app, role="manager", name="Mary Manager", email="mary@demo.example")
 
 
