@@ -97,7 +97,7 @@ def test_p4_a_choice_in_a_filter_applies_at_once_and_keeps_the_focus(growth: Gro
     expect(card).to_be_visible()
     expect(page.get_by_role("button", name="Filter", exact=True)).to_be_hidden()
     page.get_by_label("Waiting on").select_option("client")
-    page.wait_for_url("**waiting=client**")
+    page.wait_for_url(f"**{BOARD}?waiting=client")
     expect(page.get_by_text("No cards match")).to_be_visible()
     expect(page.get_by_label("Waiting on")).to_be_focused()
     expect(card).to_have_count(0)
