@@ -97,10 +97,22 @@ def test_p4_a_choice_in_a_filter_applies_at_once_and_keeps_the_focus(growth: Gro
     expect(card).to_be_visible()
     expect(page.get_by_role("button", name="Filter", exact=True)).to_be_hidden()
     page.get_by_label("Waiting on").select_option("client")
-    page.wait_for_url("**waiting=client**")
+    page.wait_for_url(f"**{BOARD}?waiting=client")
     expect(page.get_by_text("No cards match")).to_be_visible()
     expect(page.get_by_label("Waiting on")).to_be_focused()
     expect(card).to_have_count(0)
     expect(owner).to_have_value("")
     page.get_by_role("link", name="Clear").click()
     expect(card).to_be_visible()
+
+
+def test_p10_who_may_only_look_is_offered_nothing_that_would_be_refused(
+    growth: Growth, log_in: LogIn
+) -> None:
+    growth.card("Theirs", "Müller Netz")
+    for person, shown in ((growth.viewer, False), (growth.member, True)):
+        page = log_in(person)
+        page.goto(BOARD)
+        expect(page.locator(".card", has_text="Theirs")).to_be_visible()
+        expect(page.get_by_role("link", name=re.compile("^Move "))).to_have_count(int(shown))
+        expect(page.get_by_role("link", name=re.compile("^Add a card to"))).to_have_count(int(shown))

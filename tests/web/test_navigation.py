@@ -35,3 +35,9 @@ def _links(visitor: Visitor) -> dict[str, str]:
         unescape(re.sub(r"<[^>]+>", "", label)).strip(): unescape(path)
         for path, label in _LINK.findall(navigation)
     }
+
+
+def test_p10_the_title_of_an_error_says_what_happened(app: Flask) -> None:
+    answer = logged_in(app, make_user(app)).open("/nothing", headers={"Accept": "text/html"})
+    assert answer.status_code == 404
+    assert "<title>There is nothing here." in answer.text

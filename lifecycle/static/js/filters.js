@@ -9,8 +9,17 @@ document.addEventListener('change', (event) => {
   form.requestSubmit()
 })
 
+// An address that is handed on says what was chosen, and no more.
+document.addEventListener('formdata', (event) => {
+  if (!event.target.matches('form.filterbar')) return
+  for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name)
+})
+
 const place = sessionStorage.getItem(PLACE)
 if (place) {
   sessionStorage.removeItem(PLACE)
-  document.getElementById(place)?.focus({ preventScroll: true })
+  const control = document.getElementById(place)
+  control?.focus({ preventScroll: true })
+  // On a phone the filter is one row that is moved sideways.
+  control?.scrollIntoView({ block: 'nearest', inline: 'center' })
 }
