@@ -52,10 +52,14 @@ def _fill_parts(page: Page, question: Question, value: Any) -> None:
         for part, text in value.items():
             page.locator(f"[name='ask-{question.key}-{part}']").fill(text)
     elif question.type == "table":
+        while not page.locator(f"[name^='ask-{question.key}-{len(value) - 1}-']").count():
+            with page.expect_navigation():
+                page.locator(f"button[value='more:{question.key}']").click()
         for number, row in enumerate(value):
             for column in question.columns:
-                cell = replace(column, key=f"{question.key}-{number}-{column.key}")
-                type_in(page, cell, row[column.key])
+                if column.key in row:
+                    cell = replace(column, key=f"{question.key}-{number}-{column.key}")
+                    type_in(page, cell, row[column.key])
 
 
 def type_in(page: Page, question: Question, value: Any) -> None:
