@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from io import BytesIO
 from typing import IO, Final
@@ -15,6 +16,13 @@ WIDEST: Final = 480
 TALLEST: Final = 960
 # A picture of more takes more memory than it is worth; its header says how many it will have.
 _MOST_PIXELS: Final = 50_000_000
+# Each scan of a JPEG goes over all its pixels, however few bytes it has. Cameras write one, programs a dozen.
+_MOST_SCANS: Final = 64
+_JPEG: Final = b"\xff\xd8"
+_SCAN: Final = 0xDA
+_END: Final = 0xD9
+# What begins a segment; the others stand by themselves, or within the data of a scan.
+_MARKER: Final = re.compile(rb"\xff[^\x00\x01\xd0-\xd7\xff]")
 _FORMATS: Final = ("PNG", "JPEG", "GIF", "WEBP")
 
 
@@ -32,7 +40,11 @@ def make_small(source: IO[bytes]) -> SmallPicture | None:
 
     Of one that moves it is the first frame.
     """
+    if _scans(source) > _MOST_SCANS:
+        log.info("no thumbnail of a picture: too many scans")
+        return None
     try:
+        source.seek(0)
         # Its size is asked for first: the library itself warns only at twice as many pixels.
         with Image.open(source, formats=_FORMATS) as picture:
             if picture.width * picture.height > _MOST_PIXELS:
@@ -41,6 +53,22 @@ def make_small(source: IO[bytes]) -> SmallPicture | None:
     except Exception as error:  # noqa: BLE001 - each format has its own ways of being broken
         log.info("no thumbnail of a picture: %s", type(error).__name__)
         return None
+
+
+def _scans(source: IO[bytes]) -> int:
+    """Return how many scans the picture has, as soon as they are too many; 0 for what is no JPEG."""
+    source.seek(0)
+    if source.read(len(_JPEG)) != _JPEG:
+        return 0
+    content, at, found = source.read(), 0, 0
+    while found <= _MOST_SCANS and (marker := _MARKER.search(content, at)):
+        kind, at = content[marker.end() - 1], marker.end()
+        if kind == _END:
+            # What follows is not of the picture: phones put a film there.
+            break
+        found += kind == _SCAN
+        at += max(int.from_bytes(content[at : at + 2]), 2)
+    return found
 
 
 def _small(picture: Image.Image) -> SmallPicture:

@@ -45,7 +45,8 @@ LISTS: Final = {
     "unconfirmed": "Unconfirmed",
     "cancelled": "Cancelled",
 }
-_PLACEHOLDER: Final = re.compile(r"\[\[token:[^\]\s]*\]\]")
+_PLACEHOLDER: Final = re.compile(r"\[\[(token|code):[^\]\s]*\]\]")
+_SHOWN: Final = {"token": "[link]", "code": "[code]"}
 _HISTORY: Final = {
     "card.message.held": "held it back",
     "card.message.released": "let it go",
@@ -282,8 +283,12 @@ def read_message(message_id: uuid.UUID, zone: ZoneInfo) -> MessagePage:
 
 
 def without_secrets(text: str) -> str:
-    """Return a message's text with `[link]` for what opens something: only whom it is for may see that."""
-    return _PLACEHOLDER.sub("[link]", text)
+    """Return a message's text with `[link]` or `[code]` for what opens something.
+
+    Only whom it is for may see that, and nobody what stands for it: written into another message, that would
+    be filled in there.
+    """
+    return _PLACEHOLDER.sub(lambda found: _SHOWN[found[1]], text)
 
 
 def clock_words(at: datetime, zone: ZoneInfo) -> str:

@@ -34,7 +34,7 @@ from lifecycle.governance.requests.decide import ask_client
 from lifecycle.records.people.actor import Actor
 from lifecycle.records.people.permissions import can
 from lifecycle.web.access import current_actor
-from lifecycle.web.addresses import uuid_of
+from lifecycle.web.addresses import short_text, uuid_of
 from lifecycle.web.bodies import takes_files
 from lifecycle.web.inputs import typed_values
 from lifecycle.web.reader import reader_id, reader_zone
@@ -321,7 +321,7 @@ def create_client_request(card_id: uuid.UUID) -> ResponseReturnValue:
 @cards.post("/cards/<uuid:card_id>/handoffs")
 def create_handoff(card_id: uuid.UUID) -> ResponseReturnValue:
     """Hand the card's work over, now or again after it was returned."""
-    to_pipeline, note = request.form.get("to", ""), request.form.get("note", "")
+    to_pipeline, note = short_text(request.form.get("to")), request.form.get("note", "")
     return change_by(card_id, lambda actor: hand_over_again(card_id, to_pipeline, actor, note))
 
 

@@ -36,6 +36,8 @@ _ALLOWED: Final = (
     nodes.Filter,
     nodes.Concat,
 )
+MOST_DEEP: Final = 40
+"""How deep parts may stand within parts. At a hundred it could be published, and no longer be sent."""
 NOTHING: Final = "\u2013"
 """What stands for an empty value, so that no line ends in the air."""
 
@@ -66,15 +68,24 @@ class Mistake:
     remedy: str = ""
 
 
+_TOO_DEEP: Final = Mistake("too much stands within other {% if %}s and brackets", "write it in several parts")
+
+
 def mistakes_in(text: str, places: Collection[str]) -> Iterator[Mistake]:
     """Yield what is wrong with an author's text; `places` are the names it may show."""
     try:
         tree = _TEXT.parse(text)
+    except RecursionError:
+        yield _TOO_DEEP
+        return
     except TemplateSyntaxError as error:
         yield Mistake(
             f"line {error.lineno} of the text: {error.message}",
             "write {{ card.title }} or {% if card.plan %}…{% endif %}",
         )
+        return
+    if _is_too_deep(tree):
+        yield _TOO_DEEP
         return
     for node in _all(tree):
         if not isinstance(node, _ALLOWED):
@@ -108,6 +119,13 @@ def names_in(text: str) -> set[str]:
 def words_alone(text: str) -> str:
     """Return the words of a text that parses as if every place were empty and every `if` held."""
     return "".join(node.data for node in _all(_TEXT.parse(text)) if isinstance(node, nodes.TemplateData))
+
+
+def _is_too_deep(tree: nodes.Node) -> bool:
+    level: list[nodes.Node] = [tree]
+    for _ in range(MOST_DEEP):
+        level = [child for node in level for child in node.iter_child_nodes()]
+    return bool(level)
 
 
 def _all(node: nodes.Node) -> Iterator[nodes.Node]:

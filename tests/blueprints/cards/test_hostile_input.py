@@ -198,6 +198,9 @@ def _doors() -> list[Door]:
         ),
         Door(f"{card}/waiting", {"waiting": "1", "reason": "x"}),
         Door(f"{card}/archive", {"archived": "0"}),
+        Door(f"{card}/handoffs", {"to": "kitchen", "note": "x"}),
+        Door(f"{card}/client-requests", {"request": "order", "contact": "{user}", "name": "x", "email": "x"}),
+        Door(f"{card}/credentials", {"contact": "{user}", "title": "x", "text": "x"}),
         Door(
             f"/boards/{LAB}/cards",
             {"stage": "first", "account": "A new one", "title": "x", "value": "1", "currency": "EUR"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.evidence.models import Event
+from lifecycle.records.outbox.models import OutboxMessage
 from lifecycle.work.client_requests.models import ClientSecret
 from tests.factories.browsing import Caller
 from tests.factories.cards import KnownCard, a_card, make_account, rows
@@ -99,6 +101,24 @@ def test_they_are_shown_once_after_a_code_and_are_nowhere_in_clear(
         query = sa.select(Event.kind).where(Event.kind.like("card.secret.%")).order_by(Event.at, Event.seq)
         assert list(db.session.scalars(query)) == ["card.secret.sent", "card.secret.viewed"]
     assert "Seen" in Caller(app, ana).get(f"/cards/{card.id}/credentials").text
+
+
+def test_nobody_here_gets_a_code_that_was_mailed_to_a_client(
+    app: Flask, card: KnownCard, ana: Person, tim: Receiver, smtp_sink: Any
+) -> None:
+    """What stands for it while the letter waits would be filled in wherever somebody wrote it again."""
+    code = tim.code()
+    [mailed] = rows(app, OutboxMessage, kind="client_code")
+    page = Caller(app, ana).get(f"/messages/{mailed['id']}").text
+    place = re.search(r"\[\[code:[^\]]*\]\]", page)
+    if place:
+        own = a_contact(app, card.account, "Mallory", email="mallory@client.example")
+        given = {"contact": str(own), "title": unescape(place[0]), "text": "x"}
+        Caller(app, ana).post(f"/cards/{card.id}/credentials", **given)
+        follow_through(app)
+        assert code not in text_of(received(smtp_sink)[-1])
+    assert place is None
+    assert "[code]" in page
 
 
 def test_lines_and_backslashes_are_shown_as_they_were_written(

@@ -271,6 +271,15 @@ def test_a_translation_that_could_not_be_sent_is_not_published(catalog: str, say
     assert "words/fr.po:" in broken.value.sentence
 
 
+@pytest.mark.parametrize("deep", [100, 2000])
+def test_what_stands_too_deep_to_be_filled_in_is_not_published(deep: int) -> None:
+    """A hundred deep it could be read when it was published, and no page or letter be made of it."""
+    said = "{% if account.name %}" * deep + "x" + "{% endif %}" * deep
+    text = "Tell us how you work, {{ account.name }}."
+    with pytest.raises(BrokenPlaybook, match="too much stands within other"):
+        compile_document(load(files({"fr": f'msgid "{text}"\nmsgstr "{said}"\n'})))
+
+
 def test_a_letter_keeps_its_link() -> None:
     whole = files()
     text = next(

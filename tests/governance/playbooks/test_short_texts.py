@@ -39,6 +39,7 @@ def test_a_short_text_is_part_of_the_playbook():
         ("x" * (6 * 153 + 1), "an SMS of 7 parts, its places left empty, is too long"),
         ("я" * (6 * 67 + 1), "an SMS of 7 parts, its places left empty, is too long"),
         ("{% if card.loaf %}" + "x" * 919 + "{% endif %}", "an SMS of 7 parts"),
+        ("{{ card.loaf" + "|lower" * 200 + " }}", "sms: too much stands within other"),
     ],
 )
 def test_a_mistake_in_it_is_found_when_it_is_published(text: str, sentence: str):
@@ -48,6 +49,7 @@ def test_a_mistake_in_it_is_found_when_it_is_published(text: str, sentence: str)
 
 def test_as_much_as_fits_is_taken():
     assert mistakes(with_sms("x" * (6 * 153))) == []
+    assert mistakes(with_sms("{% if card.loaf %}" * 20 + "x" + "{% endif %}" * 20)) == []
 
 
 def test_a_short_text_that_asks_without_the_link_is_found():

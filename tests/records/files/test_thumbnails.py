@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 import uuid
 import zlib
 from datetime import timedelta
@@ -61,6 +62,14 @@ def bomb() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
+def scans(number: int, side: int = 5000) -> bytes:
+    """A progressive JPEG that goes over all its pixels so many times more, in 75 bytes each."""
+    content = BytesIO()
+    Image.new("L", (side, side)).save(content, "JPEG", progressive=True, quality=1)
+    whole = content.getvalue().removesuffix(b"\xff\xd9")
+    return whole + whole[whole.rindex(b"\xff\xda") :] * number + b"\xff\xd9"
+
+
 def frames(number: int) -> bytes:
     first, *others = [Image.new("P", (600, 40), color) for color in range(number)]
     content = BytesIO()
@@ -93,8 +102,26 @@ def states(app: Flask) -> list[tuple[str, int]]:
         picture(kind="JPEG", mode="CMYK"),
         picture(kind="PNG", mode="1"),
         frames(30),
+        picture(progressive=True),
+        scans(20, 600),
+        picture() + b"\xff\xda\x00\x02" * 500,
+        picture() + turned(),
+        picture(kind="PNG") + b"\xff\xda" * 500,
     ],
-    ids=["jpeg", "palette", "transparent", "webp", "cmyk", "black and white", "moving"],
+    ids=[
+        "jpeg",
+        "palette",
+        "transparent",
+        "webp",
+        "cmyk",
+        "black and white",
+        "moving",
+        "progressive",
+        "slow",
+        "with a film",
+        "with another",
+        "no jpeg",
+    ],
 )
 def test_every_kind_of_picture_is_made_small(content: bytes) -> None:
     small = make_small(BytesIO(content))
@@ -147,6 +174,15 @@ def test_the_job_makes_each_once_and_never_tries_a_broken_one_again(app: Flask, 
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Cache-Control"] == "private, no-cache"
     assert caller.get(f"/files/{broken}/thumbnail").status_code == 404
+
+
+def test_a_picture_that_would_take_hours_takes_none(app: Flask, services: Any) -> None:
+    """Every scan of a JPEG costs as much as all its pixels: a megabyte of them is half an hour."""
+    keep(app, scans(400))
+    begun = time.monotonic()
+    assert make(app) == 1
+    assert time.monotonic() - begun < 5
+    assert states(app) == [("none", 1)]
 
 
 def test_one_that_was_lost_is_found_again_and_not_for_ever(app: Flask, services: Any) -> None:

@@ -467,6 +467,29 @@ def test_an_answer_that_is_lost_is_asked_for_once_more_only_where_doubles_are_kn
     assert server.ids == [str(message.id)] * 2
 
 
+def test_however_many_addresses_a_name_has_they_have_the_time_of_one(
+    app: Flask, webhook: ChannelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who answers for the name says how many there are, and the turn of mail waits for this lane to end."""
+    monkeypatch.setattr(kinds, "CONNECT_SECONDS", 0.3)
+    tell_channel(app)
+    with ExitStack() as full:
+        listener = full.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        # Nobody takes these off the queue, so that whoever comes next is left standing.
+        for _ in range(2):
+            waiting = full.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        answers = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", listener.getsockname())] * 20
+        with monkeypatch.context() as patched:
+            patched.setattr("lifecycle.records.team_channels.addresses._look_up", lambda *_: answers)
+            begun = time.monotonic()
+            assert deliver_all(app) == 0
+    assert time.monotonic() - begun < 3
+    message = only_message(app)
+    assert (message.state, message.attempts) == ("due", 1)
+
+
 def test_one_that_takes_it_and_thinks_too_long_leaves_it_unsure(
     app: Flask, server: ChannelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
