@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal
+from sqlalchemy import ColumnElement, String, func, literal
 from sqlalchemy.sql.elements import SQLColumnExpression
 
 # Characters that turn the direction of what follows: they could make a name read as another one.
@@ -44,16 +44,28 @@ def contains_word(column: SQLColumnExpression[Any], word: str | ColumnElement[st
 
     Escaping comes after folding, because folding makes a plain % of a full-width one.
     """
-    return folded(column).like(func.concat("%", _literal_pattern(word), "%"), escape="\\")
+    return has_word(folded(column), word)
 
 
 def starts_with(column: SQLColumnExpression[Any], text: str | ColumnElement[str]) -> ColumnElement[bool]:
     """Return the condition that `column` begins with `text`, blind to accents and case."""
-    return folded(column).like(func.concat(_literal_pattern(text), "%"), escape="\\")
+    return begins_with(folded(column), text)
+
+
+def has_word(folded_text: ColumnElement[Any], word: str | ColumnElement[str]) -> ColumnElement[bool]:
+    """Return the condition of `contains_word` for what was `folded` already."""
+    # The operator and not concat(), which the database would work out anew for each row.
+    pattern = literal("%", String()).concat(_literal_pattern(word)).concat("%")
+    return folded_text.like(pattern, escape="\\")
+
+
+def begins_with(folded_text: ColumnElement[Any], text: str | ColumnElement[str]) -> ColumnElement[bool]:
+    """Return the condition of `starts_with` for what was `folded` already."""
+    return folded_text.like(_literal_pattern(text).concat("%"), escape="\\")
 
 
 def _literal_pattern(word: str | ColumnElement[str]) -> ColumnElement[str]:
     pattern: ColumnElement[str] = folded(literal(word) if isinstance(word, str) else word)
     for special in ("\\", "%", "_"):
-        pattern = func.replace(pattern, special, f"\\{special}")
+        pattern = func.replace(pattern, special, f"\\{special}", type_=String())
     return pattern

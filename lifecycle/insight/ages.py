@@ -13,7 +13,7 @@ AGES: Final = (("Up to 3 days", 3), ("4 to 7 days", 7), ("8 to 14 days", 14), ("
 
 
 def age_conditions(
-    since: sa.ColumnElement[datetime] | InstrumentedAttribute[Any], at: datetime
+    since: sa.ColumnElement[datetime] | InstrumentedAttribute[Any], at: datetime | sa.ColumnElement[datetime]
 ) -> list[sa.ColumnElement[bool]]:
     """Return for each of AGES the condition that what began at `since` is in it at `at`."""
     starts = [at - timedelta(days=days) if days else None for _, days in AGES]
@@ -21,8 +21,8 @@ def age_conditions(
     return [
         sa.and_(
             sa.true(),
-            *([since >= oldest] if oldest else []),
-            *([since < younger] if younger else []),
+            *([since >= oldest] if oldest is not None else []),
+            *([since < younger] if younger is not None else []),
         )
         for oldest, younger in zip(starts, newest, strict=True)
     ]

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Subquery,
     bindparam,
     func,
+    literal_column,
     or_,
     select,
     true,
@@ -30,7 +31,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.elements import SQLColumnExpression
 
 from lifecycle.core.db import db
-from lifecycle.core.text import contains_word, folded, search_words, starts_with
+from lifecycle.core.text import begins_with, contains_word, folded, has_word, search_words, starts_with
 from lifecycle.records.accounts.models import Account, Contact
 from lifecycle.records.cards.models import Card
 from lifecycle.records.playbooks.models import Pipeline, Stage
@@ -181,6 +182,8 @@ def requests_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]
 _STATEMENTS_KEPT = 64
 _WHOLE = bindparam("whole", type_=String())
 _WITHIN = bindparam("within", type_=String())
+# Keeps a query whole, so that what it found is folded once and not for each thing it is ordered by.
+_ONCE: ColumnElement[int] = literal_column("0")
 
 
 def _values(words: Sequence[str]) -> dict[str, str]:
@@ -202,11 +205,21 @@ def _longest(words: Sequence[str]) -> int:
 
 @lru_cache(_STATEMENTS_KEPT)
 def _accounts(number: int, limit: int) -> Select[*tuple[Any, ...]]:
-    archived = Account.archived_at.is_not(None)
-    return (
-        select(Account.id, Account.name, Account.country, archived)
+    found = (
+        select(
+            Account.id,
+            Account.name,
+            Account.country,
+            Account.archived_at.is_not(None).label("archived"),
+            folded(Account.name).label("folded"),
+        )
         .where(*(contains_word(Account.name, word) for word in _words(number)))
-        .order_by(archived, *_best_first(Account.name), Account.id)
+        .offset(_ONCE)
+        .subquery()
+    )
+    return (
+        select(found.c.id, found.c.name, found.c.country, found.c.archived)
+        .order_by(found.c.archived, *_best_first(found.c.folded, found.c.name), found.c.id)
         .limit(limit)
     )
 
@@ -220,32 +233,40 @@ def _contacts(number: int, limit: int) -> Select[*tuple[Any, ...]]:
         .where(
             *(or_(contains_word(Contact.name, w), contains_word(Contact.email, w)) for w in _words(number))
         )
-        .order_by(archived, *_best_first(Contact.name), Contact.id)
+        .order_by(archived, *_best_first(folded(Contact.name), Contact.name), Contact.id)
         .limit(limit)
     )
 
 
 @lru_cache(_STATEMENTS_KEPT)
 def _cards(number: int, longest: int, limit: int) -> Select[*tuple[Any, ...]]:
-    archived = Card.archived_at.is_not(None)
     candidates = union(*(select(found.c.id) for found in _card_candidates(number, longest))).subquery()
-    return (
+    found = (
         select(
             Card.id,
             Card.title,
-            Account.name,
-            Pipeline.name,
-            Stage.name,
+            Account.name.label("account"),
+            Pipeline.name.label("pipeline"),
+            Stage.name.label("stage"),
             Stage.kind,
             Card.value_amount,
             Card.value_currency,
-            archived,
+            Card.archived_at.is_not(None).label("archived"),
+            folded(Card.title).label("folded"),
         )
         .join(candidates, candidates.c.id == Card.id)
         .join(Account, Account.id == Card.account_id)
         .join(Stage, Stage.id == Card.stage_id)
         .join(Pipeline, Pipeline.id == Card.pipeline_id)
-        .order_by(archived, (Stage.kind != "open"), *_best_first(Card.title), Card.id)
+        .offset(_ONCE)
+        .subquery()
+    )
+    shown = [column for column in found.c if column.key != "folded"]
+    return (
+        select(*shown)
+        .order_by(
+            found.c.archived, found.c.kind != "open", *_best_first(found.c.folded, found.c.title), found.c.id
+        )
         .limit(limit)
     )
 
@@ -344,10 +365,10 @@ def _about_cards(
     )
 
 
-def _best_first(column: SQLColumnExpression[Any]) -> list[ColumnElement[Any]]:
+def _best_first(folded_name: ColumnElement[str], name: SQLColumnExpression[Any]) -> list[ColumnElement[Any]]:
     return [
-        starts_with(column, _WHOLE).desc(),
-        contains_word(column, _WITHIN).desc(),
-        func.length(column),
-        folded(column),
+        begins_with(folded_name, _WHOLE).desc(),
+        has_word(folded_name, _WITHIN).desc(),
+        func.length(name),
+        folded_name,
     ]

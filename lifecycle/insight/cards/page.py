@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from lifecycle.core.db import db
 from lifecycle.core.expressions import ExpressionError
@@ -43,6 +43,32 @@ from lifecycle.work.meetings.models import Meeting
 from lifecycle.work.meetings.queries import meetings_by_card
 from lifecycle.work.tasks.models import Task
 from lifecycle.work.tasks.queries import tasks_by_card, ticks_by_card
+
+# Every card's page asks these, so they are built once.
+_BOARD = select(Pipeline.slug, Pipeline.name).where(Pipeline.id == bindparam("pipeline"))
+_CONTACTS = (
+    select(Contact)
+    .where(Contact.account_id == bindparam("account"), Contact.archived_at.is_(None))
+    .order_by(Contact.name, Contact.id)
+)
+_VISITS = (
+    select(StageVisit, Stage.name, User.name)
+    .join(Stage, Stage.id == StageVisit.stage_id)
+    .outerjoin(User, User.id == StageVisit.entered_by)
+    .where(StageVisit.card_id == bindparam("card"))
+    .order_by(StageVisit.number.desc())
+    .limit(60)
+)
+_MESSAGES = (
+    with_zone()
+    .where(OutboxMessage.card_id == bindparam("card"))
+    .order_by(
+        OutboxMessage.state.in_(("held", "due", "claimed", "handing_over")).desc(),
+        OutboxMessage.created_at.desc(),
+        OutboxMessage.id.desc(),
+    )
+    .limit(8)
+)
 
 
 @dataclass(frozen=True)
@@ -160,9 +186,7 @@ def read_card_page(card_id: uuid.UUID, actor: Actor) -> CardPage:
         at,
         paused=card.is_paused,
     )
-    pipeline = db.session.execute(
-        select(Pipeline.slug, Pipeline.name).where(Pipeline.id == card.pipeline_id)
-    ).one()
+    pipeline = db.session.execute(_BOARD, {"pipeline": card.pipeline_id}).one()
     return CardPage(
         subject=subject,
         board_url=f"/boards/{pipeline.slug}",
@@ -199,13 +223,7 @@ def read_facts(card_id: uuid.UUID, account_id: uuid.UUID) -> CardFacts:
         thumbnails=thumbnails_of(file_ids),
         requests=requests_by_card([card_id]).get(card_id, {}),
         handoffs=handoffs_by_card([card_id]).get(card_id, []),
-        contacts=list(
-            db.session.scalars(
-                select(Contact)
-                .where(Contact.account_id == account_id, Contact.archived_at.is_(None))
-                .order_by(Contact.name, Contact.id)
-            )
-        ),
+        contacts=list(db.session.scalars(_CONTACTS, {"account": account_id})),
         people=list_people(),
     )
 
@@ -280,14 +298,6 @@ def _phases(subject: Subject) -> list[dict[str, Any]]:
 
 
 def _visits(card_id: uuid.UUID, at: datetime) -> list[ShownVisit]:
-    rows = db.session.execute(
-        select(StageVisit, Stage.name, User.name)
-        .join(Stage, Stage.id == StageVisit.stage_id)
-        .outerjoin(User, User.id == StageVisit.entered_by)
-        .where(StageVisit.card_id == card_id)
-        .order_by(StageVisit.number.desc())
-        .limit(60)
-    )
     return [
         ShownVisit(
             id=visit.id,
@@ -300,7 +310,7 @@ def _visits(card_id: uuid.UUID, at: datetime) -> list[ShownVisit]:
             reason=visit.entered_reason,
             stay=short_span((visit.left_at or at) - visit.entered_at),
         )
-        for visit, stage, by in rows
+        for visit, stage, by in db.session.execute(_VISITS, {"card": card_id})
     ]
 
 
@@ -320,13 +330,7 @@ def _suggestion(subject: Subject) -> SuggestionDef | None:
 
 def _messages(card_id: uuid.UUID) -> Sequence[tuple[OutboxMessage, str]]:
     """Return the latest messages about a card with where they stand, what has not left first."""
-    waits = OutboxMessage.state.in_(("held", "due", "claimed", "handing_over"))
-    rows = db.session.execute(
-        with_zone()
-        .where(OutboxMessage.card_id == card_id)
-        .order_by(waits.desc(), OutboxMessage.created_at.desc(), OutboxMessage.id.desc())
-        .limit(8)
-    ).all()
+    rows = db.session.execute(_MESSAGES, {"card": card_id})
     return [(message, standing_of(message, zone)) for message, zone in rows]
 
 

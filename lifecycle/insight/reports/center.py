@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -111,38 +111,85 @@ class Center:
         return said
 
 
+# Built once: that takes longer than the answers.
+_AT: Final = sa.bindparam("at", type_=sa.DateTime(timezone=True))
+_WAITING_CARDS: Final = (
+    sa.select(Card.stage_id, sa.func.count())
+    .where(Card.waiting_on_client, Card.archived_at.is_(None))
+    .group_by(Card.stage_id)
+)
+_STAGES: Final = (
+    sa.select(
+        Pipeline.id,
+        Pipeline.slug,
+        Pipeline.name,
+        Playbook.name.label("playbook"),
+        Stage.id.label("stage_id"),
+        Stage.key,
+        Stage.name.label("stage"),
+        Stage.retired_at,
+    )
+    .join(Playbook, Playbook.key == Pipeline.playbook_key)
+    .join(Stage, sa.and_(Stage.pipeline_id == Pipeline.id, Stage.kind == "open"))
+    .where(Playbook.current_revision_id.is_not(None))
+    .order_by(Playbook.name, Pipeline.position, Pipeline.name, Stage.position)
+)
+_GATES: Final = (
+    sa.select(
+        ClientRequest.id,
+        ClientRequest.card_id,
+        ClientRequest.name.label("words"),
+        ASKED_SINCE.label("since"),
+    )
+    .join(Card, Card.id == ClientRequest.card_id)
+    .where(
+        ClientRequest.closed_at.is_(None),
+        ClientRequest.status.in_(WAITING_STATUSES),
+        Card.archived_at.is_(None),
+    )
+    .subquery()
+)
+_HANDOFFS: Final = (
+    sa.select(
+        Handoff.id,
+        Handoff.to_card_id.label("card_id"),
+        Department.name.label("words"),
+        Handoff.offered_at.label("since"),
+    )
+    .join(Card, Card.id == Handoff.to_card_id)
+    .join(Department, Department.key == Handoff.to_department)
+    .where(Handoff.state == "offered", Card.archived_at.is_(None))
+    .subquery()
+)
+
+
+def _counted(waiting: sa.Subquery) -> sa.Select[*tuple[Any, ...]]:
+    counts = [sa.func.count().filter(step) for step in age_conditions(waiting.c.since, _AT)]
+    return sa.select(*counts).select_from(waiting)
+
+
+def _oldest(waiting: sa.Subquery) -> sa.Select[*tuple[Any, ...]]:
+    return (
+        sa.select(
+            waiting.c.id, waiting.c.card_id, waiting.c.words, Account.name.label("account"), waiting.c.since
+        )
+        .join(Card, Card.id == waiting.c.card_id)
+        .join(Account, Account.id == Card.account_id)
+        .order_by(waiting.c.since, waiting.c.id)
+        .limit(OLDEST)
+    )
+
+
+# Of each: how many there are of which age, and the oldest.
+_GATES_BY_AGE: Final = (_counted(_GATES), _oldest(_GATES))
+_HANDOFFS_BY_AGE: Final = (_counted(_HANDOFFS), _oldest(_HANDOFFS))
+
+
 def read_center(at: datetime, zone: ZoneInfo) -> Center:
     """Return where everything stands at `at`, weeks in `zone`. Eight statements, for `one_moment`."""
     boards = _boards(at)
     _add_trends(boards, at, zone)
-    gates = _ageing(
-        sa.select(
-            ClientRequest.id,
-            ClientRequest.card_id,
-            ClientRequest.name.label("words"),
-            ASKED_SINCE.label("since"),
-        )
-        .join(Card, Card.id == ClientRequest.card_id)
-        .where(
-            ClientRequest.closed_at.is_(None),
-            ClientRequest.status.in_(WAITING_STATUSES),
-            Card.archived_at.is_(None),
-        ),
-        at,
-    )
-    handoffs = _ageing(
-        sa.select(
-            Handoff.id,
-            Handoff.to_card_id.label("card_id"),
-            Department.name.label("words"),
-            Handoff.offered_at.label("since"),
-        )
-        .join(Card, Card.id == Handoff.to_card_id)
-        .join(Department, Department.key == Handoff.to_department)
-        .where(Handoff.state == "offered", Card.archived_at.is_(None)),
-        at,
-    )
-    return Center(list(boards.values()), gates, handoffs)
+    return Center(list(boards.values()), _ageing(*_GATES_BY_AGE, at), _ageing(*_HANDOFFS_BY_AGE, at))
 
 
 def _boards(at: datetime) -> dict[int, BoardNow]:
@@ -151,31 +198,9 @@ def _boards(at: datetime) -> dict[int, BoardNow]:
     for row in read_totals(at):
         cards[row.stage_id] += row.cards
         late[row.stage_id] += row.breached
-    waiting = dict(
-        db.session.execute(
-            sa.select(Card.stage_id, sa.func.count())
-            .where(Card.waiting_on_client, Card.archived_at.is_(None))
-            .group_by(Card.stage_id)
-        ).all()
-    )
-    rows = db.session.execute(
-        sa.select(
-            Pipeline.id,
-            Pipeline.slug,
-            Pipeline.name,
-            Playbook.name.label("playbook"),
-            Stage.id.label("stage_id"),
-            Stage.key,
-            Stage.name.label("stage"),
-            Stage.retired_at,
-        )
-        .join(Playbook, Playbook.key == Pipeline.playbook_key)
-        .join(Stage, sa.and_(Stage.pipeline_id == Pipeline.id, Stage.kind == "open"))
-        .where(Playbook.current_revision_id.is_not(None))
-        .order_by(Playbook.name, Pipeline.position, Pipeline.name, Stage.position)
-    )
+    waiting = dict(db.session.execute(_WAITING_CARDS).all())
     boards: dict[int, BoardNow] = {}
-    for row in rows:
+    for row in db.session.execute(_STAGES):
         if row.retired_at is not None and not cards[row.stage_id]:
             continue
         board = boards.setdefault(row.id, BoardNow(row.slug, row.name, row.playbook))
@@ -197,21 +222,8 @@ def _add_trends(boards: dict[int, BoardNow], at: datetime, zone: ZoneInfo) -> No
         board.trend = [(each, *found.get((pipeline_id, each), (0, 0, 0))) for each in weeks[:-1]]
 
 
-def _ageing(waiting: sa.Select[uuid.UUID, uuid.UUID, str, datetime], at: datetime) -> Ageing:
-    all_of_them = waiting.subquery()
-    counted = [sa.func.count().filter(step) for step in age_conditions(all_of_them.c.since, at)]
-    counts = db.session.execute(sa.select(*counted).select_from(all_of_them)).one()
-    rows = db.session.execute(
-        sa.select(
-            all_of_them.c.id,
-            all_of_them.c.card_id,
-            all_of_them.c.words,
-            Account.name.label("account"),
-            all_of_them.c.since,
-        )
-        .join(Card, Card.id == all_of_them.c.card_id)
-        .join(Account, Account.id == Card.account_id)
-        .order_by(all_of_them.c.since, all_of_them.c.id)
-        .limit(OLDEST)
-    )
-    return Ageing(list(counts), [Waiting(*row) for row in rows])
+def _ageing(
+    counted: sa.Select[*tuple[Any, ...]], oldest: sa.Select[*tuple[Any, ...]], at: datetime
+) -> Ageing:
+    counts = db.session.execute(counted, {"at": at}).one()
+    return Ageing(list(counts), [Waiting(*row) for row in db.session.execute(oldest)])

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Text, cast, literal, or_, select, tuple_, union_all
 
-from lifecycle.core.db import db
+from lifecycle.core.db import among, db
 from lifecycle.records.accounts.countries import country_name
 from lifecycle.records.accounts.fields import ACCOUNT_FIELDS, CONTACT_FIELDS
 from lifecycle.records.accounts.models import Contact
@@ -152,18 +152,21 @@ def group_of(kind: str) -> str:
     return "facts"
 
 
+_NAMES = union_all(
+    select(cast(User.id, Text).label("key"), User.name).where(among(User.id)),
+    select(cast(Contact.id, Text), Contact.name).where(among(Contact.id)),
+    select((literal("stage ") + Stage.key), Stage.name).where(among(Stage.key, "stages")),
+)
+
+
 def _names(bodies: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Names of the users, contacts and stages that events speak of by id or key, in one query."""
     ids = {value for body in bodies for value in _ids(body.get("data"))}
     stages = {str(body["data"]["back_to"]) for body in bodies if body.get("data", {}).get("back_to")}
     if not ids and not stages:
         return {}
-    parts = [
-        select(cast(User.id, Text).label("key"), User.name).where(User.id.in_(ids)),
-        select(cast(Contact.id, Text), Contact.name).where(Contact.id.in_(ids)),
-        select((literal("stage ") + Stage.key), Stage.name).where(Stage.key.in_(stages)),
-    ]
-    return {row.key: row.name for row in db.session.execute(union_all(*parts))}
+    rows = db.session.execute(_NAMES, {"ids": list(ids), "stages": list(stages)})
+    return {row.key: row.name for row in rows}
 
 
 def _ids(data: Any) -> Iterator[uuid.UUID]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from lifecycle.core.clock import now
-from lifecycle.core.db import db
+from lifecycle.core.db import among, db
 from lifecycle.core.errors import NotFound
 from lifecycle.core.pictures import SmallPicture, make_small
 from lifecycle.core.words import _
@@ -23,6 +23,12 @@ from lifecycle.records.files.store import open_file
 
 MOST_TRIES: Final = 3
 LOST_AFTER: Final = timedelta(minutes=5)
+# Every card's page asks this, so it is built once.
+_MADE: Final = (
+    sa.select(StoredFile.id, FileThumbnail.width, FileThumbnail.height)
+    .join(FileThumbnail, FileThumbnail.sha256 == StoredFile.sha256)
+    .where(among(StoredFile.id), FileThumbnail.state == "made")
+)
 """Who has tried that long is dead."""
 
 _is_lost = (
@@ -101,11 +107,7 @@ def keep_thumbnail(sha256: str, small: SmallPicture | None) -> None:
 def thumbnails_of(file_ids: Iterable[str]) -> dict[str, Thumbnail]:
     """Return which of the files have a thumbnail. One query."""
     wanted = [uuid.UUID(each) for each in file_ids]
-    rows = db.session.execute(
-        sa.select(StoredFile.id, FileThumbnail.width, FileThumbnail.height)
-        .join(FileThumbnail, FileThumbnail.sha256 == StoredFile.sha256)
-        .where(StoredFile.id.in_(wanted), FileThumbnail.state == "made")
-    )
+    rows = db.session.execute(_MADE, {"ids": wanted})
     return {str(file_id): Thumbnail(width or 0, height or 0) for file_id, width, height in rows}
 
 
