@@ -179,8 +179,7 @@ def _find_cards(key: str, query: str) -> list[CardHit]:
     words = search_words(query)
     if not words:
         return []
-    cards = cards_query(words, MOST_FOUND).where(Pipeline.playbook_key == key)
-    return [CardHit(*row) for row in db.session.execute(cards)]
+    return [CardHit(*row) for row in db.session.execute(cards_query(words, MOST_FOUND, key))]
 
 
 def _as_id(query: str) -> uuid.UUID | None:

@@ -132,7 +132,7 @@ def search(query: str, limit: int = 8) -> Found:
     values, number, longest = _values(words), len(words), _longest(words)
     accounts = db.session.execute(_accounts(number, limit + 1), values).all()
     contacts = db.session.execute(_contacts(number, limit + 1), values).all()
-    cards = db.session.execute(_cards(number, longest, limit + 1), values).all()
+    cards = db.session.execute(_cards(number, longest, limit + 1, of_one=False), values).all()
     documents = db.session.execute(_documents(number, limit + 1), values).all()
     requests = db.session.execute(_requests(number, limit + 1), values).all()
     groups = {
@@ -162,9 +162,14 @@ def contacts_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]
     return _contacts(len(words), limit).params(_values(words))
 
 
-def cards_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:
-    """Return the query for cards with each of `words` in the title or the account's name."""
-    return _cards(len(words), _longest(words), limit).params(_values(words))
+def cards_query(words: Sequence[str], limit: int, playbook: str | None = None) -> Select[*tuple[Any, ...]]:
+    """Return the query for cards with each of `words` in the title or the account's name.
+
+    Args:
+        playbook: the key of the one whose cards are meant; None for all.
+    """
+    query = _cards(len(words), _longest(words), limit, of_one=playbook is not None)
+    return query.params(_values(words) if playbook is None else {**_values(words), "playbook": playbook})
 
 
 def documents_query(words: Sequence[str], limit: int) -> Select[*tuple[Any, ...]]:
@@ -239,7 +244,7 @@ def _contacts(number: int, limit: int) -> Select[*tuple[Any, ...]]:
 
 
 @lru_cache(_STATEMENTS_KEPT)
-def _cards(number: int, longest: int, limit: int) -> Select[*tuple[Any, ...]]:
+def _cards(number: int, longest: int, limit: int, *, of_one: bool) -> Select[*tuple[Any, ...]]:
     candidates = union(*(select(found.c.id) for found in _card_candidates(number, longest))).subquery()
     found = (
         select(
@@ -258,6 +263,7 @@ def _cards(number: int, longest: int, limit: int) -> Select[*tuple[Any, ...]]:
         .join(Account, Account.id == Card.account_id)
         .join(Stage, Stage.id == Card.stage_id)
         .join(Pipeline, Pipeline.id == Card.pipeline_id)
+        .where(Pipeline.playbook_key == bindparam("playbook") if of_one else true())
         .offset(_ONCE)
         .subquery()
     )
