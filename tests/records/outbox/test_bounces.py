@@ -249,7 +249,8 @@ def test_a_mail_server_pipes_it_to_the_command_and_gets_no_failure(
     assert (code, message(app)["state"]) == (0, "failed")
     assert f"Message {sent['message_id']} came back: 550 5.1.1 No such user" in said
     assert pipe(settings, b"Subject: Out of office\n\nI am away.\n")[0] == 0
-    for hostile in (*UNSTORABLE, *ENDLESS):
+    # The others are heard in this process, above.
+    for hostile in (UNSTORABLE[0], ENDLESS[0]):
         assert pipe(settings, hostile)[0] == 0, "a bounce answered with one goes round for ever"
     away = pipe(settings, report(sent["message_id"]), DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
     assert away[0] == 75, "the mail server is to keep it"
