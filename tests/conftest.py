@@ -28,6 +28,7 @@ from tests.installation import (
     Emptying,
     Installation,
     SmtpSink,
+    environment_of,
     find_chromium,
     running_smtp_sink,
     running_web,
@@ -224,12 +225,8 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 def live_server(settings: Settings) -> Iterator[str]:
     """The address of the real web server on this test process's database."""
     environment = {
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
+        **environment_of(settings),
         "DATABASE_READER_URL": settings.database_reader_url or "",
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
         "LIFECYCLE_DATA": str(Path(settings.data_dir)),
     }
     with running_web(environment) as address:

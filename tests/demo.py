@@ -20,7 +20,7 @@ from lifecycle.governance.playbooks.publish import publish
 from lifecycle.records.cards.models import Card
 from lifecycle.records.people.actor import SYSTEM
 from tests.factories.playbooks import shipped
-from tests.installation import ROOT
+from tests.installation import ROOT, environment_of
 
 PASSWORD = "a demo for everybody to see"
 
@@ -51,11 +51,7 @@ def _kill_a_seeding(app: Flask, settings: Settings) -> None:
     """Let another process seed, and kill it once it has told some cards."""
     environment = {
         **os.environ,
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
+        **environment_of(settings),
         "LIFECYCLE_DATA": str(settings.data_dir),
         "LIFECYCLE_DEMO_PASSWORD": PASSWORD,
     }

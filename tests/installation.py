@@ -23,6 +23,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from psycopg import sql
 
+from lifecycle.config import Settings
 from lifecycle.prepare import migrate
 from lifecycle.runtime.database import prepare_as_superuser, with_database
 from lifecycle.runtime.datafolder import DataFolder
@@ -234,6 +235,17 @@ def running_web(environment: dict[str, str], output: IO[bytes] | None = None) ->
 def find_chromium() -> str | None:
     """The browser that CHROMIUM names, else the first one that this machine has."""
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUMS)), None)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """What tells another process to work on the services of this one; the database as the application."""
+    return {
+        "LIFECYCLE_ENV": "testing",
+        "DATABASE_URL": settings.database_url,
+        "REDIS_URL": settings.redis_url,
+        "SMTP_URL": settings.smtp_url,
+        "SECRET_KEY": settings.secret_key,
+    }
 
 
 def free_port() -> int:

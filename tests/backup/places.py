@@ -23,7 +23,7 @@ from lifecycle.config import Settings
 from lifecycle.core.db import db
 from lifecycle.prepare import role_of
 from lifecycle.runtime.database import EXTENSIONS, with_database
-from tests.installation import Addresses
+from tests.installation import Addresses, environment_of
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,9 @@ class Place:
         settings = self.settings
         assert settings.evidence_key
         told = {
-            "LIFECYCLE_ENV": "testing",
-            "DATABASE_URL": settings.database_url,
+            **environment_of(settings),
             "DATABASE_OWNER_URL": settings.database_owner_url or "",
             "DATABASE_READER_URL": settings.database_reader_url or "",
-            "REDIS_URL": settings.redis_url,
-            "SMTP_URL": settings.smtp_url,
-            "SECRET_KEY": settings.secret_key,
             "EVIDENCE_KEY": base64.urlsafe_b64encode(settings.evidence_key).decode(),
             "LIFECYCLE_DATA": str(settings.data_dir),
         }

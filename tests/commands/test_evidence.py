@@ -16,6 +16,7 @@ from lifecycle.records.accounts.changes import create_account
 from lifecycle.records.evidence.heads import FILE
 from lifecycle.records.evidence.log import account_chain
 from lifecycle.records.people.actor import SYSTEM
+from tests.installation import environment_of
 from tests.records.evidence.tampering import tampering
 
 
@@ -24,11 +25,7 @@ def run(settings):
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
-            "LIFECYCLE_ENV": "testing",
-            "DATABASE_URL": settings.database_url,
-            "REDIS_URL": settings.redis_url,
-            "SMTP_URL": settings.smtp_url,
-            "SECRET_KEY": settings.secret_key,
+            **environment_of(settings),
             "EVIDENCE_KEY": base64.urlsafe_b64encode(settings.evidence_key).decode(),
             "LIFECYCLE_DATA": str(settings.data_dir),
         }

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lifecycle.config import Settings
-from tests.installation import ROOT
+from tests.installation import ROOT, environment_of
 
 
 @contextmanager
@@ -18,11 +18,7 @@ def running(settings: Settings, module: str, *arguments: str, log: Path) -> Iter
     """A program of the product on this test's services; it is gone afterwards."""
     environment = {
         **os.environ,
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
+        **environment_of(settings),
     }
     with log.open("ab") as output:
         process = subprocess.Popen(

@@ -33,7 +33,7 @@ from tests.factories.cards import KnownCard, a_card, make_account, rows, stage_o
 from tests.factories.clients import a_contact
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import publish_lab
-from tests.installation import ROOT, SmtpSink
+from tests.installation import ROOT, SmtpSink, environment_of
 from tests.mail import received
 
 STAGES = """
@@ -86,11 +86,7 @@ def run(
     """Run one step in a process of its own; return how it ended."""
     environment = {
         **os.environ,
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
+        **environment_of(settings),
         "LIFECYCLE_KILL_AT": kill_at,
     }
     command = [sys.executable, "-c", _PROGRAM, what, when.isoformat(), str(card.id), str(visit), str(by.id)]
@@ -192,11 +188,7 @@ def test_killed_between_pop_and_start_the_job_is_gone_and_its_work_is_not(
     assert redis.llen("rq:queue:urgent") >= 1
     environment = {
         **os.environ,
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
+        **environment_of(settings),
         "LIFECYCLE_KILL_AT": "between pop and start",
     }
     worker = subprocess.run(
@@ -265,11 +257,7 @@ def test_two_schedulers_and_two_workers_at_once_remind_and_perform_once_each(
     )
     environment = {
         **os.environ,
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
+        **environment_of(settings),
     }
     command = [sys.executable, "-c", program, "perform", late.isoformat(), str(cards[0].id), "0", str(ana.id)]
     racers = [subprocess.Popen(command, cwd=ROOT, env=environment) for _ in range(3)]

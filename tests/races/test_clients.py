@@ -40,7 +40,7 @@ from tests.factories.clients import Client, a_contact, request_of
 from tests.factories.consequences import follow_through
 from tests.factories.forms import publish_form
 from tests.factories.people import Person, make_user
-from tests.installation import ROOT
+from tests.installation import ROOT, environment_of
 from tests.races.crowd import Crowd, Press
 
 ROUNDS = 6
@@ -113,11 +113,7 @@ def _race(settings: Settings, rounds: list[list[Press]]) -> list[list[tuple[int,
     """What each press of each round was answered: its status and its text."""
     environment = {
         **os.environ,
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
+        **environment_of(settings),
     }
     finished = subprocess.run(
         [sys.executable, "-m", "tests.races.crowd"],

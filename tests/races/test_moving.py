@@ -23,7 +23,7 @@ from lifecycle.records.evidence.verify import verify_chains
 from tests.factories.cards import make_account, rows
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import LAB, publish_lab
-from tests.installation import ROOT
+from tests.installation import ROOT, environment_of
 from tests.races.racer import DOORS, Race
 
 CARDS, ACCOUNTS = 200, 10
@@ -55,11 +55,7 @@ def _cards(app: Flask, owner: Person) -> list[tuple[str, int]]:
 def _run(settings: Settings, race: Race) -> list[dict[str, Any]]:
     environment = {
         **os.environ,
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
+        **environment_of(settings),
     }
     finished = subprocess.run(
         [sys.executable, "-m", "tests.races.racer"],

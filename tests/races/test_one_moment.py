@@ -18,7 +18,7 @@ from tests.factories.browsing import Caller
 from tests.factories.cards import a_card, make_account
 from tests.factories.people import make_user
 from tests.factories.playbooks import LAB, publish_lab
-from tests.installation import ROOT
+from tests.installation import ROOT, environment_of
 from tests.races.flow import Flow
 
 CARDS = 12  # Fewer than a column's first page, so that a board shows all of them.
@@ -60,11 +60,7 @@ def test_l10_a_board_a_search_a_list_and_reports_each_show_one_moment_while_card
 def _running(settings: Settings, flow: Flow) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
+        **environment_of(settings),
     }
     movers = subprocess.Popen(
         [sys.executable, "-m", "tests.races.flow"],

@@ -24,6 +24,7 @@ from tests.factories.cards import a_card, make_account, move
 from tests.factories.people import make_user
 from tests.factories.playbooks import LAB, publish_lab
 from tests.factories.statements import statements
+from tests.installation import environment_of
 
 STAGES = "first: { sla: 2 business days }\nsecond: {}"
 # Whatever the number of cards; changed only on purpose.
@@ -144,11 +145,7 @@ def test_the_command_says_the_same_as_the_page(app: Flask, manager, run) -> None
 def run(settings: Settings):
     """Run the command in this process, with the settings it would find in its environment."""
     environment = {
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
+        **environment_of(settings),
         "LIFECYCLE_DATA": str(settings.data_dir),
     }
 

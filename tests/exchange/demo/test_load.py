@@ -26,6 +26,7 @@ from lifecycle.records.playbooks.models import Stage
 from tests.factories.browsing import Caller
 from tests.factories.people import make_user
 from tests.factories.playbooks import GROWTH, publish_growth
+from tests.installation import environment_of
 
 PASSWORD = "a demo for everybody to see"
 _COUNTS = re.compile(r'id="column-header-(\w+)".*?class="column-count"[^>]*>(\d+)', re.DOTALL)
@@ -128,11 +129,7 @@ def test_no_two_accounts_of_a_load_have_one_name():
 def test_the_command_says_how_far_it_is(growth, settings, monkeypatch):
     """P5: progress, and nothing where it refuses."""
     for name, value in {
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
+        **environment_of(settings),
         "LIFECYCLE_DATA": str(settings.data_dir),
     }.items():
         monkeypatch.setenv(name, value)

@@ -13,6 +13,7 @@ from lifecycle.config import Settings
 from lifecycle.governance.playbooks.schema import schema_text
 from tests.factories.people import make_user
 from tests.governance.playbooks.writing import files, spoiled
+from tests.installation import environment_of
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -31,11 +32,7 @@ def _run(command, *arguments: str) -> Result:
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
     for name, value in {
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SECRET_KEY": settings.secret_key,
-        "SMTP_URL": settings.smtp_url,
+        **environment_of(settings),
         "LIFECYCLE_DATA": str(settings.data_dir),
     }.items():
         monkeypatch.setenv(name, value or "")

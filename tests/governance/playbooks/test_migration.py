@@ -52,6 +52,7 @@ from tests.factories.cards import (
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import LAB, lab, publish_lab
 from tests.factories.statements import statements
+from tests.installation import environment_of
 from tests.visitor import logged_in
 
 OLD = """
@@ -532,11 +533,7 @@ class TestTheCommand:
     @pytest.fixture(autouse=True)
     def _environment(self, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
         for name, value in {
-            "LIFECYCLE_ENV": "testing",
-            "DATABASE_URL": settings.database_url,
-            "REDIS_URL": settings.redis_url,
-            "SECRET_KEY": settings.secret_key,
-            "SMTP_URL": settings.smtp_url,
+            **environment_of(settings),
             "LIFECYCLE_DATA": str(settings.data_dir),
         }.items():
             monkeypatch.setenv(name, value or "")

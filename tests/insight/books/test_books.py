@@ -23,7 +23,7 @@ from tests.factories.clients import FILES, RULES, Client, a_contact
 from tests.factories.consequences import follow_through, remind
 from tests.factories.people import make_user
 from tests.factories.playbooks import publish_lab
-from tests.installation import Addresses, SmtpSink
+from tests.installation import Addresses, SmtpSink, environment_of
 from tests.records.evidence.tampering import tampering
 
 STAGES = """
@@ -211,12 +211,8 @@ def test_the_command_tells_what_is_late_or_tampered_with_and_exits_with_1(
     app: Flask, story: KnownCard, settings: Settings, services: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
+        **environment_of(settings),
         "DATABASE_OWNER_URL": settings.database_owner_url or "",
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
     }.items():
         monkeypatch.setenv(name, value)
 

@@ -36,7 +36,7 @@ from tests.factories.clients import Client, a_contact, request_of
 from tests.factories.consequences import follow_through
 from tests.factories.forms import publish_form
 from tests.factories.people import Person, make_user
-from tests.installation import ROOT
+from tests.installation import ROOT, environment_of
 
 PLAN = b"%PDF-1.4\n%a plan\n" + bytes(range(256)) * 64 + b"\n%%EOF\n"
 AWAY = "could not be kept just now"
@@ -337,11 +337,7 @@ def test_a_process_that_is_killed_between_bucket_and_commit_leaves_no_row(
     app: Flask, bucket: BucketServer, settings: Settings
 ) -> None:
     told = {
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
+        **environment_of(settings),
         "LIFECYCLE_KILL_AT": "file in the bucket",
         **bucket.environment,
     }
@@ -361,12 +357,8 @@ def test_a_backup_says_what_is_not_in_it(
 ) -> None:
     keep_one(app)
     told = {
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
+        **environment_of(settings),
         "DATABASE_OWNER_URL": settings.database_owner_url or "",
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
     }
     file = str(tmp_path / "backup.zip")
     for arguments in (["backup", file], ["restore", "--check", file]):

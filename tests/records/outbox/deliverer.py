@@ -18,6 +18,7 @@ from lifecycle.config import Settings
 from lifecycle.core.db import db, transaction
 from lifecycle.records.outbox.compose import send_message
 from lifecycle.records.outbox.models import OutboxMessage
+from tests.installation import environment_of
 
 _PROGRAM = """
 from lifecycle.app import create_app
@@ -57,11 +58,8 @@ def deliverer(
     """A deliverer that is ready to begin; it is gone afterwards, whatever happened."""
     environment = {
         **os.environ,
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
+        **environment_of(settings),
         "SMTP_URL": smtp_url or settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
         **(more or {}),
     }
     command = [sys.executable, "-c", _PROGRAM]

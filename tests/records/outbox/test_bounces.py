@@ -23,7 +23,7 @@ from tests.factories.consequences import notices
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import publish_lab
 from tests.factories.reach import contact_row, likes_sms, owe_to
-from tests.installation import ROOT
+from tests.installation import ROOT, environment_of
 from tests.mail import deliver
 
 ADDRESS = "grace@client.example"
@@ -226,11 +226,7 @@ def test_a_message_that_never_left_does_not_come_back(app: Flask, grace: Any) ->
 def pipe(settings: Settings, content: bytes, **more: str) -> tuple[int, str]:
     """Hand a message to the command as a mail server does, which takes a broken pipe for a failure."""
     told = {
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
+        **environment_of(settings),
     }
     command = [sys.executable, "-P", "-m", "lifecycle.cli", "mail", "bounce"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}

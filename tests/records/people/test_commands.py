@@ -11,6 +11,7 @@ from flask import Flask
 
 from lifecycle.config import Settings
 from tests.factories.people import PASSWORD, make_user
+from tests.installation import environment_of
 from tests.visitor import Visitor, logged_in
 
 pytestmark = pytest.mark.slow
@@ -20,11 +21,7 @@ NEW = "an even longer and wider river"
 def run(settings: Settings, *arguments: str, password: str = "") -> subprocess.CompletedProcess[str]:
     environment = {
         **os.environ,
-        "LIFECYCLE_ENV": "testing",
-        "DATABASE_URL": settings.database_url,
-        "REDIS_URL": settings.redis_url,
-        "SMTP_URL": settings.smtp_url,
-        "SECRET_KEY": settings.secret_key,
+        **environment_of(settings),
     }
     return subprocess.run(
         [sys.executable, "-m", "lifecycle.cli", "user", *arguments],
