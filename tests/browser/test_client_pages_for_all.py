@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from playwright.sync_api import Page, expect
 
@@ -15,6 +14,7 @@ from lifecycle.governance.moves.create import create_card
 from lifecycle.governance.playbooks.publish import publish
 from lifecycle.governance.requests.decide import ask_client
 from lifecycle.records.people.actor import SYSTEM
+from tests.browser.accessibility import flaws
 from tests.browser.conftest import OpenOn
 from tests.factories.browsing import Caller
 from tests.factories.cards import KnownCard, make_account
@@ -72,8 +72,7 @@ def _latest(mailbox: SmtpSink, door: str) -> str:
 
 
 def _look(page: Page, width: int, where: str) -> None:
-    found = Axe().run(page).response["violations"]
-    assert not found, (where, [(each["id"], each["nodes"][0]["html"]) for each in found])
+    assert flaws(page) == [], where
     assert page.evaluate("document.documentElement.scrollWidth") <= width, where
 
 
@@ -92,7 +91,8 @@ def test_axe_finds_nothing_on_any_client_page(
             _look(page, width, each)
 
     def press(name: str) -> None:
-        page.get_by_role("button", name=name, exact=True).click()
+        with page.expect_navigation():
+            page.get_by_role("button", name=name, exact=True).click()
         _look(page, width, f"{page.url} after {name}")
 
     see("/c/nothing", "/c/nothing/at/all", "/p/nothing", "/s/nothing")
