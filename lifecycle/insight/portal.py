@@ -31,7 +31,7 @@ MOST_DOCUMENTS: Final = 100
 
 @dataclass(frozen=True)
 class Step:
-    """A phase of a project. `state` is done, current or ahead; `needs_client`: it waits for them."""
+    """A phase as clients read it. `state` is done, current or ahead; `needs_client`: it waits for them."""
 
     number: int
     name: str
@@ -195,7 +195,11 @@ def _journey(cards: list[Any]) -> Journey | None:
     is_over = all(card.kind != "open" for card in own)
     steps = [
         Step(
-            phase.number, phase.name, phase.purpose, _state(phase.number, here, is_over), phase.is_client_gate
+            phase.number,
+            phase.client_name,
+            phase.client_purpose,
+            _state(phase.number, here, is_over),
+            phase.is_client_gate,
         )
         for phase in playbook.phases.values()
     ]

@@ -68,7 +68,7 @@ def shipped(name: str) -> PlaybookDef:
 def test_clients_do_not_read_of_themselves_as_of_others(name: str) -> None:
     """W12, W16, W20: a field that staff fill in, and a phase, stand on clients' pages in the same words."""
     playbook = shipped(name)
-    read = [text for phase in playbook.phases.values() for text in (phase.name, phase.purpose)]
+    read = [text for phase in playbook.phases.values() for text in (phase.client_name, phase.client_purpose)]
     for request in playbook.client_requests.values():
         shown = [playbook.fields[key] for key in request.shows]
         asked = [playbook.fields[str(each.saves)] for each in request.asks if each.saves in playbook.fields]

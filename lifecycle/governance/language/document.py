@@ -594,14 +594,23 @@ class SeriesDocument(Written):
     meetings: ReminderDocument | None = None
 
 
+class ClientPhaseDocument(Written):
+    """How a phase is called to the client; a bare word is its name."""
+
+    short = "name"
+    name: Name | None = None
+    purpose: Text | None = None
+
+
 class PhaseDocument(Written):
-    """A phase of the journey; a bare word is its lane."""
+    """A phase of the journey; a bare word is its lane. `client` says what clients read instead."""
 
     short = "lane"
     name: Name | None = None
     lane: Key | None = None
     client_gate: bool = False
     purpose: Text = ""
+    client: ClientPhaseDocument | None = None
 
 
 class PlaybookDocument(Written):

@@ -637,14 +637,19 @@ class PipelineDef:
 
 @dataclass(frozen=True)
 class PhaseDef:
-    """A step of the journey that the customer sees. `number` counts from 1."""
+    """A step of the journey that the customer sees. `number` counts from 1.
+
+    `name` and `purpose` are what staff read; `client_name` and `client_purpose` what clients read.
+    """
 
     key: str
     name: str
     number: int
-    lane: str | None = None
-    is_client_gate: bool = False
-    purpose: str = ""
+    lane: str | None
+    is_client_gate: bool
+    purpose: str
+    client_name: str
+    client_purpose: str
 
 
 @dataclass(frozen=True)

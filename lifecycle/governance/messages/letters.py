@@ -157,7 +157,7 @@ def message_values(
         "owner": {"name": owner.name if owner else "", "email": owner.email if owner else ""},
         "pipeline": {"name": subject.pipeline.name},
         "stage": {"name": subject.stage.name},
-        "phase": {"name": said_in(playbook.words, phase.name, language) if phase else ""},
+        "phase": {"name": said_in(playbook.words, phase.client_name, language) if phase else ""},
     }
     if request is not None:
         values["request"] = _request(request, subject, language)

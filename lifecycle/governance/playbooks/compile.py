@@ -17,11 +17,13 @@ from lifecycle.core.calendars import BusinessCalendar
 from lifecycle.governance.gates.checks.registry import check_types
 from lifecycle.governance.language.document import (
     ChecklistDocument,
+    ClientPhaseDocument,
     ClientRequestDocument,
     Content,
     EvidenceDocument,
     MeetingDocument,
     MessageDocument,
+    PhaseDocument,
     PlaybookDocument,
 )
 from lifecycle.governance.language.errors import BrokenPlaybook, Path, nearest, shown
@@ -219,9 +221,23 @@ def _phases(main: PlaybookDocument, names: Names) -> dict[str, PhaseDef]:
     found: dict[str, PhaseDef] = {}
     for number, (key, written) in enumerate(main.phases.items(), start=1):
         names.expect("lane", written.lane, ("playbook", "phases", key, "lane"))
-        name = written.name or words_of(key)
-        found[key] = PhaseDef(key, name, number, written.lane, written.client_gate, written.purpose)
+        found[key] = _phase(key, number, written)
     return found
+
+
+def _phase(key: str, number: int, written: PhaseDocument) -> PhaseDef:
+    name = written.name or words_of(key)
+    to_client = written.client or ClientPhaseDocument()
+    return PhaseDef(
+        key,
+        name,
+        number,
+        written.lane,
+        written.client_gate,
+        written.purpose,
+        to_client.name or name,
+        written.purpose if to_client.purpose is None else to_client.purpose,
+    )
 
 
 def _calendars(main: PlaybookDocument, findings: Findings) -> dict[str, BusinessCalendar]:

@@ -121,7 +121,7 @@ def _check(
 
 def _sentences(playbook: PlaybookDef) -> Iterator[Sentence]:
     for phase in playbook.phases.values():
-        yield from _plain("playbook.yaml", phase.name, phase.purpose)
+        yield from _plain("playbook.yaml", phase.client_name, phase.client_purpose)
     for meeting in playbook.meetings.values():
         yield from _plain("playbook.yaml", meeting.name)
     for request in playbook.client_requests.values():

@@ -26,7 +26,7 @@ from lifecycle.work.meetings.models import Meeting
 from tests.factories.browsing import Caller
 from tests.factories.cards import KnownCard, a_card, attach, hold, make_account, moved, plan, rows
 from tests.factories.clients import Client, a_contact, publish_gates, request_of
-from tests.factories.consequences import follow_through
+from tests.factories.consequences import follow_through, link_of
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import lab
 from tests.mail import received, text_of
@@ -103,6 +103,35 @@ def mail_home(app: Flask, ana: Person, contact: Any, sink: Any) -> Home:
     Caller(app, ana).post(f"/contacts/{contact}/homes")
     follow_through(app)
     return home_of(app, sink)
+
+
+def test_a_phase_is_called_to_clients_what_the_playbook_calls_it_to_them(app: Flask, smtp_sink: Any) -> None:
+    """W20: staff read "Qualification"; the customer who is being qualified does not."""
+    phases = """
+phases:
+  talks: { name: Qualification, client: Talks }
+  terms: { purpose: They pay what we want., client: { name: Your yes, purpose: You agree. } }
+  live: {}
+"""
+    publish_gates(app, STAGES, main=phases)
+    ana = make_user(app, name="Ana", role="manager", departments=["bench"])
+    account = make_account(app, owner=ana)
+    a_contact(app, account, rights=["signatory"])
+    card = a_card(app, ana, account=account, title="Fibre", fields={"price": "120", "wish": "Blue"})
+    assert "Qualification" in Caller(app, ana).get(f"/cards/{card.id}").text
+    moved(app, card, "terms", ana)
+    request = request_of(app, card, "terms")
+    Caller(app, ana).post(f"/contacts/{request['contact_id']}/homes")
+    follow_through(app)
+    home = home_of(app, smtp_sink)
+    home.press("openings")
+    seen = home.look()
+    assert all(said in seen for said in ("Talks", "Your yes", "You agree.", "Live"))
+    assert "Qualification" not in seen
+    assert "They pay" not in seen
+    asked = app.test_client().get(link_of(app, request["id"])).text
+    assert "Your yes" in asked
+    assert "Qualification" not in asked
 
 
 def test_it_shows_nothing_before_a_person_pressed_the_button_and_looking_changes_nothing(
