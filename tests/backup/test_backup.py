@@ -428,7 +428,7 @@ def test_under_another_key_links_in_mail_are_gone_rather_than_wrong(
     with source.app() as app:
         card = a_card(app, ana)
         with app.app_context(), transaction():
-            place = placeholder(f"client_links/{card.id}")
+            place = placeholder(f"client_links/{card.id}", card.id)
             send_message(
                 "test",
                 to_address="client@demo.example",

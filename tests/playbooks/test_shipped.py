@@ -254,14 +254,15 @@ def test_every_gate_can_be_met_every_way_gone_and_every_rule_performed(
 def _long_texts(journey: Journey) -> list[str]:
     """Short texts that were written of walked cards and would cost more than two parts."""
     with journey.app.app_context():
-        texts = db.session.scalars(
-            sa.select(OutboxMessage.sms_text).where(
+        texts = db.session.execute(
+            sa.select(OutboxMessage.sms_text, OutboxMessage.contact_id).where(
                 OutboxMessage.contact_id.is_not(None), OutboxMessage.sms_text.is_not(None)
             )
         )
         # As long as an address of an installation is.
         filled = [
-            fill_in(text or "").replace(base_url(), "https://lifecycle.company.example") for text in texts
+            fill_in(text or "", reader).replace(base_url(), "https://lifecycle.company.example")
+            for text, reader in texts
         ]
     assert filled or journey.playbook.key == "customer-success"
     return sorted({text for text in filled if count_segments(text) > 2})

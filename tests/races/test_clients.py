@@ -171,7 +171,7 @@ def test_w13_credentials_are_seen_and_on_record_or_taken_back_never_both_or_twic
                 .order_by(OutboxMessage.created_at.desc(), OutboxMessage.id.desc())
                 .limit(1)
             ).one()
-            code = re.search(r"^(\d{6})$", fill_in(letter), flags=re.MULTILINE)
+            code = re.search(r"^(\d{6})$", fill_in(letter, tim), flags=re.MULTILINE)
             db.session.rollback()
         assert code
         view = Press(f"/s/{token}", f"/s/{token}/views", {"code": code[1]})

@@ -243,9 +243,8 @@ def make_link(request: ClientRequest, contact: Contact, pages: Sequence[str] | N
 
 
 def link_address(link: ClientLink) -> str:
-    """Return the link's address as a message holds it until it is sent: with a placeholder for the token."""
-    home = base_url()
-    return f"{home}/c/{placeholder(f'client_links/{link.id}')}"
+    """Return the link's address as a message to its contact holds it until it is sent: without the token."""
+    return f"{base_url()}/c/{placeholder(f'client_links/{link.id}', link.contact_id)}"
 
 
 def working_links(request_id: uuid.UUID) -> list[ClientLink]:

@@ -61,7 +61,12 @@ def send_code(
     minutes = int(CODE_LASTS.total_seconds() // 60)
     send_letter(
         "client_code",
-        {"purpose": purpose, "about": about, "code": code_placeholder(_name(code)), "minutes": minutes},
+        {
+            "purpose": purpose,
+            "about": about,
+            "code": code_placeholder(_name(code), contact.id),
+            "minutes": minutes,
+        },
         to_address=contact.email,
         to_name=contact.name,
         language=language_for(contact.language),

@@ -222,7 +222,7 @@ def _make(contact: Contact, by: uuid.UUID | None) -> PortalLink:
 
 
 def _address(link: PortalLink) -> str:
-    return f"{base_url()}/p/{placeholder(_name(link))}"
+    return f"{base_url()}/p/{placeholder(_name(link), link.contact_id)}"
 
 
 def _name(link: PortalLink) -> str:

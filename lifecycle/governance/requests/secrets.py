@@ -165,11 +165,12 @@ def forget_expired() -> int:
 
 
 def _mail(subject: Subject, secret: ClientSecret, contact: Contact, actor: Actor) -> None:
+    token = placeholder(f"client_secrets/{secret.id}", contact.id)
     words = {
         "title": secret.title,
         "account": subject.account.name,
         "sender": actor.name,
-        "link": f"{base_url()}/s/{placeholder(f'client_secrets/{secret.id}')}",
+        "link": f"{base_url()}/s/{token}",
         "days": LASTS.days,
     }
     send_letter(

@@ -38,7 +38,7 @@ def choose_route(contact: Contact | None, sms: str | None) -> Route:
         return Route("email", because="There is no mobile number of theirs.")
     if not sms:
         return Route("email", because="It has no short text.")
-    parts = count_segments(fill_in(sms))
+    parts = count_segments(fill_in(sms, contact.id))
     if parts > MOST_SEGMENTS:
         because = f"As an SMS it would have {parts} parts, and {MOST_SEGMENTS} are the most."
         return Route("email", because=because)
@@ -71,4 +71,4 @@ def sms_words(row: OutboxMessage) -> str | None:
 
 def as_text(row: OutboxMessage) -> Text:
     """Return the SMS as it is handed over."""
-    return Text(str(row.id), row.to_phone or "", fill_in(sms_words(row) or ""))
+    return Text(str(row.id), row.to_phone or "", fill_in(sms_words(row) or "", row.reader_id))

@@ -494,8 +494,8 @@ def _as_mail(row: OutboxMessage) -> Message:
     message = Message(
         subject=row.subject,
         recipients=[(row.to_name, row.to_address) if row.to_name else row.to_address],
-        body=fill_in(text),
-        html=fill_in(html) if html is not None else None,
+        body=fill_in(text, row.reader_id),
+        html=fill_in(html, row.reader_id) if html is not None else None,
         date=now().timestamp(),
         reply_to=row.reply_to,
         extra_headers=headers,

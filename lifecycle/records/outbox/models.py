@@ -109,3 +109,8 @@ class OutboxMessage(Model):
     provider_id: Mapped[str | None]
     delivered_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @property
+    def reader_id(self) -> uuid.UUID | None:
+        """The contact or user that it goes to; None for a channel of a team and an address of nobody."""
+        return self.contact_id or self.user_id

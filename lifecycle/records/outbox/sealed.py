@@ -2,6 +2,9 @@
 
 A token is computed from a name under the installation's key. Whoever reads the database finds names and
 hashes and can open nothing; a message that is sent again carries the same link.
+
+A placeholder is made for one reader, and is filled in only where a message goes to them: who reads the
+database and also writes messages gains nothing by writing another's into one of their own.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import base64
 import hashlib
 import hmac
 import re
+import uuid
 from typing import Final
 
 from flask import current_app
@@ -32,31 +36,33 @@ def sealed_code(name: str) -> str:
     return f"{int.from_bytes(digest) % 10**CODE_DIGITS:0{CODE_DIGITS}d}"
 
 
-def placeholder(name: str) -> str:
-    """Return what stands for the token of `name` while a message waits."""
-    return f"[[token:{name}/{_mark(name)}]]"
+def placeholder(name: str, reader: uuid.UUID) -> str:
+    """Return what stands for the token of `name` while a message waits for `reader`, a user or a contact."""
+    return f"[[token:{name}/{_mark(name, reader)}]]"
 
 
-def code_placeholder(name: str) -> str:
-    """Return what stands for the code of `name` while a message waits."""
-    return f"[[code:{name}/{_mark(name)}]]"
+def code_placeholder(name: str, reader: uuid.UUID) -> str:
+    """Return what stands for the code of `name` while a message waits for `reader`, a user or a contact."""
+    return f"[[code:{name}/{_mark(name, reader)}]]"
 
 
-def fill_in(text: str) -> str:
-    """Return `text` with every placeholder replaced by its token or code.
+def fill_in(text: str, reader: uuid.UUID | None) -> str:
+    """Return `text` as its reader gets it, with every placeholder of theirs replaced by its token or code.
 
-    What only looks like one stays as it is: somebody wrote it into a title or a note, hoping for a link.
+    What only looks like one, or was made for somebody else, stays as it is: somebody wrote it into a title, a
+    note or a message, hoping for a link.
     """
-    return _PLACEHOLDER.sub(_filled, text)
+    return _PLACEHOLDER.sub(lambda found: _filled(found, reader), text)
 
 
-def _filled(found: re.Match[str]) -> str:
+def _filled(found: re.Match[str], reader: uuid.UUID | None) -> str:
     kind, name, mark = found.groups()
-    if not hmac.compare_digest(mark, _mark(name)):
+    if reader is None or not hmac.compare_digest(mark, _mark(name, reader)):
         return found[0]
     return sealed_token(name) if kind == "token" else sealed_code(name)
 
 
-def _mark(name: str) -> str:
+def _mark(name: str, reader: uuid.UUID) -> str:
     key = current_app.extensions["settings"].secret_key.encode()
-    return hmac.digest(key, b"lifecycle placeholder\0" + name.encode(), hashlib.sha256).hex()[:16]
+    about = f"lifecycle placeholder\0{name}\0{reader}".encode()
+    return hmac.digest(key, about, hashlib.sha256).hex()[:16]

@@ -24,7 +24,7 @@ KEPT_FOR = timedelta(days=30)
 
 
 def make_link(user: User, purpose: Purpose) -> str:
-    """Return what stands for the token in a mail; earlier links for the same purpose die."""
+    """Return what stands for the token in a mail to that user; earlier links for the same purpose die."""
     end_links(user, purpose)
     link_id = new_id()
     name = f"user_tokens/{link_id}"
@@ -37,7 +37,7 @@ def make_link(user: User, purpose: Purpose) -> str:
             expires_at=now() + LIFETIMES[purpose],
         )
     )
-    return placeholder(name)
+    return placeholder(name, user.id)
 
 
 def end_links(user: User, *purposes: Purpose) -> None:
