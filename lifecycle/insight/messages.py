@@ -16,6 +16,7 @@ from sqlalchemy.orm import aliased
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.errors import NotFound
+from lifecycle.core.text import contains_word, search_words
 from lifecycle.governance.automation.failures import rule_name
 from lifecycle.governance.messages.hold import ON_ITS_WAY, WAITING
 from lifecycle.governance.sla.alerts import BREACHED
@@ -196,6 +197,7 @@ def list_messages(
     card_id: uuid.UUID | None = None,
     playbook: str | None = None,
     way: str = "",
+    search: str = "",
     page: int = 1,
 ) -> tuple[list[MessageLine], bool]:
     """Return a page of messages about cards, the newest first, and whether there is more: four queries.
@@ -203,10 +205,12 @@ def list_messages(
     Args:
         chosen: a key of `LISTS`.
         way: a key of `WAYS`.
+        search: words of whom it goes to, of the card or of its account; each must be found.
     """
     query = _lines().where(*_conditions(chosen))
     if way:
         query = query.where(OutboxMessage.channel == way)
+    query = query.where(*(_has(word) for word in search_words(search)))
     if card_id is not None:
         query = query.where(OutboxMessage.card_id == card_id)
     if playbook is not None:
@@ -329,6 +333,23 @@ def _conditions(chosen: str) -> list[sa.ColumnElement[bool]]:
     if chosen == "held":
         return [OutboxMessage.state.in_(WAITING), OutboxMessage.held_by.is_not(None)]
     return [OutboxMessage.state == chosen] if chosen else []
+
+
+def _has(word: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a message goes to somebody, or is about something, called like that.
+
+    Who and what is called so is looked up first, in the indexes of their names: messages are far too many.
+    """
+    contacts = sa.select(Contact.id).where(
+        contains_word(Contact.name, word) | contains_word(Contact.email, word)
+    )
+    users = sa.select(User.id).where(contains_word(User.name, word) | contains_word(User.email, word))
+    return sa.or_(
+        OutboxMessage.contact_id.in_(contacts),
+        OutboxMessage.user_id.in_(users),
+        OutboxMessage.card_id.in_(sa.select(Card.id).where(contains_word(Card.title, word))),
+        Card.account_id.in_(sa.select(Account.id).where(contains_word(Account.name, word))),
+    )
 
 
 def _lines() -> sa.Select[*tuple[Any, ...]]:

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from lifecycle.blueprints.messages import messages
 from lifecycle.core.db import transaction
 from lifecycle.core.errors import Conflict, Invalid
+from lifecycle.core.text import LONGEST_SEARCH
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.messages import hold
 from lifecycle.governance.playbooks.library import current
@@ -27,7 +28,7 @@ _LAST_PAGE = 100_000
 
 @messages.get("/messages")
 def list_mail() -> ResponseReturnValue:
-    """List messages about cards, the newest first, narrowed by state, way, card and playbook."""
+    """List messages about cards, the newest first, narrowed by words, state, way, card and playbook."""
     actor = current_actor()
     require(actor, "boards.read")
     chosen = request.args.get("state", "")
@@ -39,8 +40,9 @@ def list_mail() -> ResponseReturnValue:
     page = max(page, 1)
     way = request.args.get("by", "")
     way = way if way in WAYS else ""
+    search = request.args.get("q", "").replace("\0", "").strip()[:LONGEST_SEARCH]
     lines, has_more = list_messages(
-        chosen, reader_zone(), card_id=card_id, playbook=playbook, way=way, page=page
+        chosen, reader_zone(), card_id=card_id, playbook=playbook, way=way, search=search, page=page
     )
     return render_template(
         "messages/list.html",
@@ -49,6 +51,7 @@ def list_mail() -> ResponseReturnValue:
         chosen=chosen,
         ways=WAYS,
         way=way,
+        search=search,
         card=get_subject(card_id) if card_id else None,
         card_id=card_id,
         playbook=playbook,

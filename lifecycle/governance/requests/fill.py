@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
+from flask import current_app
 
 from lifecycle.core.clock import now
 from lifecycle.core.db import db
@@ -31,6 +32,9 @@ from lifecycle.work.client_requests.models import ClientLink, ClientRequest
 from lifecycle.work.client_requests.subject import hash_content
 
 MOST_UPLOADS: Final = 60
+# What a form ever takes, with what is taken away again: so many files, and the bytes of so many large ones.
+MOST_SENT: Final = 300
+MOST_OF_THE_LARGEST: Final = 40
 MOST_LINKS: Final = 30
 _MOST_PAST: Final = 8
 
@@ -92,9 +96,10 @@ def add_files(held: Answering, key: str, files: Sequence[StoredFile]) -> None:
     """Add uploads to a question of type file.
 
     Raises:
-        NotFound: there is no such question here; Invalid: too many; Conflict: it is answered already.
+        NotFound: there is no such question here; Invalid: too many or too much; Conflict: it is answered.
     """
     question = _file_question(held, key)
+    _count_sent(held.request, question, files)
     request = held.request
     if len(request.files) + len(files) > MOST_UPLOADS:
         sentence = ngettext(
@@ -107,6 +112,19 @@ def add_files(held: Answering, key: str, files: Sequence[StoredFile]) -> None:
     request.files = [*request.files, *new]
     kept = [*(request.answers.get(key) or []), *new]
     _mark(held, [key], {**request.answers, key: kept}, dict(request.marks))
+
+
+def _count_sent(request: ClientRequest, question: Question, files: Sequence[StoredFile]) -> None:
+    """Count what a form takes in all its life: a link must not fill the disk by sending and taking away."""
+    request.sent_files += len(files)
+    request.sent_bytes += sum(file.size for file in files)
+    most_bytes = MOST_OF_THE_LARGEST * current_app.extensions["settings"].max_upload_bytes
+    if request.sent_files > MOST_SENT or request.sent_bytes > most_bytes:
+        sentence = _(
+            "Very much was sent here already, and this was not kept. What is here stays. "
+            "Write to us, and we take the rest another way."
+        )
+        raise Invalid(sentence, {question.key: sentence})
 
 
 def drop_file(held: Answering, key: str, file_id: str) -> None:

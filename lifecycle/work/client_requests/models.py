@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -84,6 +84,9 @@ class ClientRequest(Model):
     # By question, what staff want mended while it is returned.
     comments: Mapped[dict[str, Any]] = mapped_column(default=dict)
     files: Mapped[list[Any]] = mapped_column(default=list)
+    # All that was ever uploaded into a form, with what was taken away again: no file is deleted.
+    sent_files: Mapped[int] = mapped_column(default=0, server_default="0")
+    sent_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     due_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(default=now)
     created_by: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("users.id"))

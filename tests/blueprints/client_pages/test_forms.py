@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
+from dataclasses import replace
 from datetime import timedelta
 from html import unescape
 from io import BytesIO
@@ -23,6 +25,7 @@ from lifecycle.exchange.imports.columns import targets
 from lifecycle.governance.cards.subjects import get_subject
 from lifecycle.governance.fields.values import clean_text
 from lifecycle.governance.requests.decide import accept_submission
+from lifecycle.governance.requests.fill import MOST_OF_THE_LARGEST
 from lifecycle.records.accounts.models import Contact
 from lifecycle.records.evidence.models import Event
 from lifecycle.records.outbox.sealed import sealed_token
@@ -467,6 +470,25 @@ def test_uploads_stand_with_their_question_and_can_be_taken_away(
     cleo.save("trade", act=f"drop-file:lists:{kept['id']}", **TRADE)
     assert answers(app, card)["lists"] == []
     assert cleo.browser.get(f"{cleo.path}/files/{kept['id']}").status_code == 404
+
+
+def test_sending_and_taking_away_does_not_fill_the_disk(app: Flask, card: KnownCard, cleo: Filler) -> None:
+    """P9: no file is ever deleted, so one form takes only so much in all its life."""
+    app.extensions["settings"] = replace(app.extensions["settings"], max_upload_bytes=1000)
+
+    def send(size: int) -> TestResponse:
+        files: Any = {"ask-lists": (BytesIO(PDF + secrets.token_bytes(size - len(PDF))), "prices.pdf")}
+        return cleo.save("trade", act="save", **TRADE, **files)
+
+    for _ in range(MOST_OF_THE_LARGEST):
+        assert send(1000).status_code == 303
+        (kept,) = answers(app, card)["lists"]
+        cleo.save("trade", act=f"drop-file:lists:{kept['id']}", **TRADE)
+    refused = send(100)
+    assert refused.status_code == 422
+    assert "Very much was sent here already" in refused.text
+    assert answers(app, card)["lists"] == []
+    assert answers(app, card)["plans"][0]["name"] == "Home"
 
 
 def test_a_page_that_is_sent_whole_undoes_nothing_that_was_left_as_it_stood(

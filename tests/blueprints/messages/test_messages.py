@@ -8,6 +8,7 @@ import time
 import uuid
 from html import unescape
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
@@ -135,6 +136,24 @@ def test_the_list_is_narrowed_by_state_and_by_card(
     assert "Hello Cleo" not in caller.get("/messages?state=waiting").text
     assert "Hello Cleo" in caller.get("/messages?playbook=lab").text
     assert caller.get("/messages?playbook=nothing").status_code == 404
+
+
+def test_messages_are_found_by_whom_they_go_to_and_what_they_are_about(
+    app: Flask, ana: Person, caller: Caller, card: KnownCard, waiting: str
+) -> None:
+    other = a_card(app, ana, account=make_account(app, owner=ana, name="Überlandnetz"), title="Another thing")
+    moved(app, other, "third", ana)
+    perform(app)
+    for words in ("cleo", "CLIENT.example cleo", "harbour", "fibre Cleo"):
+        found = caller.get(f"/messages?q={quote(words)}").text
+        assert "Hello Cleo" in found, words
+        assert "Another thing" not in found, words
+    for words in ("uberland", "another"):
+        found = caller.get(f"/messages?q={quote(words)}").text
+        assert "Another thing" in found, words
+        assert "Hello Cleo" not in found, words
+    for words in ("nobody", "cleo another", "%", "_"):
+        assert "No such messages" in caller.get(f"/messages?q={quote(words)}").text, words
 
 
 @pytest.mark.parametrize("query", ["page=0", "page=x", "page=99999999", "state=nonsense", "card=x", "page=2"])
