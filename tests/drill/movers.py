@@ -9,7 +9,7 @@ import json
 import multiprocessing
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def _told(site: Site, email: str, number: int, seed: int) -> dict[str, Any]:
 
 def _work(told: dict[str, Any], stop: Event) -> None:
     site: Site = told["site"]
-    mover = Mover(site, site.browser(told["email"]), told["seed"], Journal(Path(told["journal"])))
+    mover = Mover(site, site.browser(told["email"]), told["seed"], Journal(Path(told["journal"])), stop.is_set)
     while not stop.is_set():
         getattr(mover, told["does"])()
         time.sleep(_PAUSE)
@@ -77,8 +77,16 @@ def _work(told: dict[str, Any], stop: Event) -> None:
 class Mover:
     """Somebody who moves cards by one browser."""
 
-    def __init__(self, site: Site, browser: Browser, seed: str, journal: Journal) -> None:
+    def __init__(
+        self,
+        site: Site,
+        browser: Browser,
+        seed: str,
+        journal: Journal,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._site, self._browser, self._journal = site, browser, journal
+        self._should_stop = should_stop
         self._chance = random.Random(seed)
         # In one order for all movers, so that they meet on the first of them.
         self._cards = [site.cards[number] for number in sorted(site.cards)]
@@ -189,7 +197,7 @@ class Mover:
     # --- the import ---
 
     def import_some(self) -> None:
-        """Have a CSV file carry some cards on, performed by the worker; wait for its end within reason."""
+        """Have a CSV file carry some cards on, performed by the worker; wait for its end, but not once all stop."""
         numbers = sorted(self._chance.sample(sorted(self._site.cards), min(12, len(self._cards))))
         seen = {number: self.look(self._site.cards[number]) for number in numbers}
         stages = {number: NEXT[found[1]] for number, found in seen.items() if found}
@@ -208,7 +216,7 @@ class Mover:
 
     def _wait_for(self, import_id: str) -> None:
         until = time.monotonic() + _IMPORT_SECONDS
-        while time.monotonic() < until:
+        while time.monotonic() < until and not self._should_stop():
             # Under way it is a fragment; over, it leads to the import's page.
             if self._browser.get(f"/imports/{import_id}/progress").status == 303:
                 return
