@@ -24,6 +24,7 @@ from lifecycle.core.db import db
 from lifecycle.prepare import role_of
 from lifecycle.runtime.database import EXTENSIONS, with_database
 from tests.installation import Addresses, environment_of
+from tests.programs import run_program
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,8 @@ class Place:
     settings: Settings
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "lifecycle.cli", *arguments],
-            env={**self._environment(), **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=180,
+        return run_program(
+            "-m", "lifecycle.cli", *arguments, environment={**self._environment(), **environment}
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

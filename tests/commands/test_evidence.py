@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import subprocess
-import sys
 import uuid
 
 import pytest
@@ -17,6 +16,7 @@ from lifecycle.records.evidence.heads import FILE
 from lifecycle.records.evidence.log import account_chain
 from lifecycle.records.people.actor import SYSTEM
 from tests.installation import environment_of
+from tests.programs import run_program
 from tests.records.evidence.tampering import tampering
 
 
@@ -29,10 +29,7 @@ def run(settings):
             "EVIDENCE_KEY": base64.urlsafe_b64encode(settings.evidence_key).decode(),
             "LIFECYCLE_DATA": str(settings.data_dir),
         }
-        command = [sys.executable, "-m", "lifecycle.cli", "evidence", *arguments]
-        return subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, timeout=60
-        )
+        return run_program("-m", "lifecycle.cli", "evidence", *arguments, environment=environment)
 
     return run
 

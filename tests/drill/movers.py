@@ -68,7 +68,9 @@ def _told(site: Site, email: str, number: int, seed: int) -> dict[str, Any]:
 
 def _work(told: dict[str, Any], stop: Event) -> None:
     site: Site = told["site"]
-    mover = Mover(site, site.browser(told["email"]), told["seed"], Journal(Path(told["journal"])), stop.is_set)
+    mover = Mover(
+        site, site.browser(told["email"]), told["seed"], Journal(Path(told["journal"])), stop.is_set
+    )
     while not stop.is_set():
         getattr(mover, told["does"])()
         time.sleep(_PAUSE)

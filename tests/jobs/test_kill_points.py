@@ -35,6 +35,7 @@ from tests.factories.people import Person, make_user
 from tests.factories.playbooks import publish_lab
 from tests.installation import ROOT, SmtpSink, environment_of
 from tests.mail import received
+from tests.programs import run_program
 
 STAGES = """
 first: {}
@@ -89,8 +90,8 @@ def run(
         **environment_of(settings),
         "LIFECYCLE_KILL_AT": kill_at,
     }
-    command = [sys.executable, "-c", _PROGRAM, what, when.isoformat(), str(card.id), str(visit), str(by.id)]
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+    told = (what, when.isoformat(), str(card.id), str(visit), str(by.id))
+    return run_program("-c", _PROGRAM, *told, environment=environment).returncode
 
 
 @pytest.fixture

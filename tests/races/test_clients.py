@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 import uuid
 from collections import Counter
@@ -40,7 +39,8 @@ from tests.factories.clients import Client, a_contact, request_of
 from tests.factories.consequences import follow_through
 from tests.factories.forms import publish_form
 from tests.factories.people import Person, make_user
-from tests.installation import ROOT, environment_of
+from tests.installation import environment_of
+from tests.programs import run_program
 from tests.races.crowd import Crowd, Press
 
 ROUNDS = 6
@@ -115,15 +115,8 @@ def _race(settings: Settings, rounds: list[list[Press]]) -> list[list[tuple[int,
         **os.environ,
         **environment_of(settings),
     }
-    finished = subprocess.run(
-        [sys.executable, "-m", "tests.races.crowd"],
-        cwd=ROOT,
-        env=environment,
-        input=Crowd(rounds).as_json(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+    finished = run_program(
+        "-m", "tests.races.crowd", environment=environment, typed=Crowd(rounds).as_json(), timeout=300
     )
     assert finished.returncode == 0, finished.stderr[-3000:]
     told = json.loads(finished.stdout)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections import Counter, defaultdict
 from itertools import pairwise
@@ -23,7 +22,8 @@ from lifecycle.records.evidence.verify import verify_chains
 from tests.factories.cards import make_account, rows
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import LAB, publish_lab
-from tests.installation import ROOT, environment_of
+from tests.installation import environment_of
+from tests.programs import run_program
 from tests.races.racer import DOORS, Race
 
 CARDS, ACCOUNTS = 200, 10
@@ -57,15 +57,8 @@ def _run(settings: Settings, race: Race) -> list[dict[str, Any]]:
         **os.environ,
         **environment_of(settings),
     }
-    finished = subprocess.run(
-        [sys.executable, "-m", "tests.races.racer"],
-        cwd=ROOT,
-        env=environment,
-        input=race.as_json(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+    finished = run_program(
+        "-m", "tests.races.racer", environment=environment, typed=race.as_json(), timeout=300
     )
     assert finished.returncode == 0, finished.stderr[-3000:]
     told: list[dict[str, Any]] = json.loads(finished.stdout)

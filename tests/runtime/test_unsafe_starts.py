@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-import sys
 
 import pytest
 
 from lifecycle.config import DEVELOPMENT_KEY, OwnServices, Settings, SettingsRefused
-from tests.installation import ROOT, Addresses
+from tests.installation import Addresses
+from tests.programs import run_program
 
 pytestmark = pytest.mark.slow
 
@@ -50,15 +50,8 @@ def safe(services: Addresses) -> dict[str, str]:
 
 
 def start(process: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *PROCESSES[process]],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "HOME": "/tmp", **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    bare = {"PATH": os.environ["PATH"], "HOME": "/tmp"}
+    return run_program("-m", *PROCESSES[process], environment={**bare, **environment}, timeout=60)
 
 
 def assert_refused(process: str, environment: dict[str, str], words: str) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import uuid
 from dataclasses import replace
 from datetime import timedelta
@@ -36,7 +34,8 @@ from tests.factories.clients import Client, a_contact, request_of
 from tests.factories.consequences import follow_through
 from tests.factories.forms import publish_form
 from tests.factories.people import Person, make_user
-from tests.installation import ROOT, environment_of
+from tests.installation import environment_of
+from tests.programs import run_program
 
 PLAN = b"%PDF-1.4\n%a plan\n" + bytes(range(256)) * 64 + b"\n%%EOF\n"
 AWAY = "could not be kept just now"
@@ -341,9 +340,7 @@ def test_a_process_that_is_killed_between_bucket_and_commit_leaves_no_row(
         "LIFECYCLE_KILL_AT": "file in the bucket",
         **bucket.environment,
     }
-    ended = subprocess.run(
-        [sys.executable, "-c", _PROGRAM], cwd=ROOT, env={**os.environ, **told}, check=False, timeout=120
-    )
+    ended = run_program("-c", _PROGRAM, environment={**os.environ, **told})
     assert ended.returncode == -signal.SIGKILL
     assert len(bucket.objects()) == 1
     assert (rows(app, StoredFile), rows_of_content(app)) == ([], [])
@@ -362,14 +359,6 @@ def test_a_backup_says_what_is_not_in_it(
     }
     file = str(tmp_path / "backup.zip")
     for arguments in (["backup", file], ["restore", "--check", file]):
-        done = subprocess.run(
-            [sys.executable, "-m", "lifecycle.cli", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **told},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
+        done = run_program("-m", "lifecycle.cli", *arguments, environment={**os.environ, **told})
         assert done.returncode == 0, done.stderr
         assert "1 file lies in the bucket and not in this backup" in done.stdout

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 
 import pytest
 from flask import Flask
@@ -12,6 +11,7 @@ from flask import Flask
 from lifecycle.config import Settings
 from tests.factories.people import PASSWORD, make_user
 from tests.installation import environment_of
+from tests.programs import run_program
 from tests.visitor import Visitor, logged_in
 
 pytestmark = pytest.mark.slow
@@ -23,13 +23,13 @@ def run(settings: Settings, *arguments: str, password: str = "") -> subprocess.C
         **os.environ,
         **environment_of(settings),
     }
-    return subprocess.run(
-        [sys.executable, "-m", "lifecycle.cli", "user", *arguments],
-        input=f"{password}\n" if password else "",
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+    return run_program(
+        "-m",
+        "lifecycle.cli",
+        "user",
+        *arguments,
+        environment=environment,
+        typed=f"{password}\n" if password else "",
     )
 
 
