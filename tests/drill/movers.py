@@ -199,7 +199,7 @@ class Mover:
     # --- the import ---
 
     def import_some(self) -> None:
-        """Have a CSV file carry some cards on, performed by the worker; wait for its end, but not once all stop."""
+        """Have a CSV file carry some cards on, performed by the worker; wait for its end until all stop."""
         numbers = sorted(self._chance.sample(sorted(self._site.cards), min(12, len(self._cards))))
         seen = {number: self.look(self._site.cards[number]) for number in numbers}
         stages = {number: NEXT[found[1]] for number, found in seen.items() if found}

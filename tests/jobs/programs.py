@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from lifecycle.config import Settings
-from tests.installation import ROOT, environment_of
+from tests.installation import environment_of
+from tests.programs import Program
 
 
 @contextmanager
-def running(settings: Settings, module: str, *arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(settings: Settings, module: str, *arguments: str, log: Path) -> Iterator[Program]:
     """A program of the product on this test's services; it is gone afterwards."""
-    environment = {
-        **os.environ,
-        **environment_of(settings),
-    }
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    environment = {**os.environ, **environment_of(settings)}
+    log.touch()
+    standard = (Path(os.devnull), log, log)
+    program = Program("-m", module, *arguments, environment=environment, standard=standard)
     try:
-        yield process
+        yield program
     finally:
-        process.kill()
-        process.wait()
+        program.kill()
+        program.wait()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import uuid
 from collections import Counter
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,9 +32,9 @@ from tests.factories.cards import KnownCard, a_card, make_account, rows, stage_o
 from tests.factories.clients import a_contact
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import publish_lab
-from tests.installation import ROOT, SmtpSink, environment_of
+from tests.installation import SmtpSink, environment_of
 from tests.mail import received
-from tests.programs import run_program
+from tests.programs import Program, run_program
 
 STAGES = """
 first: {}
@@ -192,9 +191,7 @@ def test_killed_between_pop_and_start_the_job_is_gone_and_its_work_is_not(
         **environment_of(settings),
         "LIFECYCLE_KILL_AT": "between pop and start",
     }
-    worker = subprocess.run(
-        [sys.executable, "-m", "jobs.worker", "urgent"], cwd=ROOT, env=environment, check=False, timeout=60
-    )
+    worker = run_program("-m", "jobs.worker", "urgent", environment=environment, timeout=60)
     assert worker.returncode == -signal.SIGKILL
     assert {row["state"] for row in rows(app, RuleFiring)} == {"pending"}
     # An emptied Redis on top of it.
@@ -260,8 +257,9 @@ def test_two_schedulers_and_two_workers_at_once_remind_and_perform_once_each(
         **os.environ,
         **environment_of(settings),
     }
-    command = [sys.executable, "-c", program, "perform", late.isoformat(), str(cards[0].id), "0", str(ana.id)]
-    racers = [subprocess.Popen(command, cwd=ROOT, env=environment) for _ in range(3)]
+    command = ("-c", program, "perform", late.isoformat(), str(cards[0].id), "0", str(ana.id))
+    standard = (Path(os.devnull), None, None)
+    racers = [Program(*command, environment=environment, standard=standard) for _ in range(3)]
     assert [racer.wait(120) for racer in racers] == [0, 0, 0]
     tasks = Counter(row["card_id"] for row in rows(app, Task))
     told = Counter((row["card_id"], row["user_id"], row["title"]) for row in rows(app, Notice))

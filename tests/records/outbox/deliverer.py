@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import TextIO
 
 import sqlalchemy as sa
 from flask import Flask
@@ -19,6 +19,7 @@ from lifecycle.core.db import db, transaction
 from lifecycle.records.outbox.compose import send_message
 from lifecycle.records.outbox.models import OutboxMessage
 from tests.installation import environment_of
+from tests.programs import Program
 
 _PROGRAM = """
 from lifecycle.app import create_app
@@ -35,19 +36,18 @@ with app.app_context():
 class Deliverer:
     """A process that waits for `begin`, delivers what is due and says how much it was."""
 
-    process: subprocess.Popen[str]
+    process: Program
+    ears: Connection
+    mouth: TextIO
 
     def begin(self) -> None:
-        assert self.process.stdin
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
+        os.write(self.ears.fileno(), b"\n")
 
     def sent(self) -> int:
-        assert self.process.stdout
-        return int(self.process.stdout.readline())
+        return int(self.mouth.readline())
 
     def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
+        self.process.kill()
         self.process.wait()
 
 
@@ -62,14 +62,14 @@ def deliverer(
         "SMTP_URL": smtp_url or settings.smtp_url,
         **(more or {}),
     }
-    command = [sys.executable, "-c", _PROGRAM]
-    with subprocess.Popen(
-        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
+    reads, ears = Pipe(duplex=False)
+    mouth, says = Pipe(duplex=False)
+    with reads, ears, mouth, os.fdopen(os.dup(mouth.fileno())) as lines:
+        process = Program("-c", _PROGRAM, environment=environment, standard=(reads, says, None))
+        says.close()  # So that it is heard when it ends without a word.
         try:
-            yield Deliverer(process)
+            assert lines.readline() == "ready\n"
+            yield Deliverer(process, ears, lines)
         finally:
             process.kill()
 

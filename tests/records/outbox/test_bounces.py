@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import tempfile
+from multiprocessing import Pipe
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,8 +24,9 @@ from tests.factories.consequences import notices
 from tests.factories.people import Person, make_user
 from tests.factories.playbooks import publish_lab
 from tests.factories.reach import contact_row, likes_sms, owe_to
-from tests.installation import ROOT, environment_of
+from tests.installation import environment_of
 from tests.mail import deliver
+from tests.programs import Program
 
 ADDRESS = "grace@client.example"
 # As Postfix writes it.
@@ -225,16 +227,16 @@ def test_a_message_that_never_left_does_not_come_back(app: Flask, grace: Any) ->
 
 def pipe(settings: Settings, content: bytes, **more: str) -> tuple[int, str]:
     """Hand a message to the command as a mail server does, which takes a broken pipe for a failure."""
-    told = {
-        **environment_of(settings),
-    }
-    command = [sys.executable, "-P", "-m", "lifecycle.cli", "mail", "bounce"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **told, **more}, **pipes) as server:  # type: ignore[call-overload]
-        server.stdin.write(content)
-        server.stdin.close()
-        said = server.stdout.read().decode()
-        return server.wait(120), said
+    environment = {**os.environ, **environment_of(settings), **more}
+    reads, writes = Pipe(duplex=False)
+    with tempfile.NamedTemporaryFile() as said, reads, writes:
+        standard = (reads, Path(said.name), Path(os.devnull))
+        command = Program("-m", "lifecycle.cli", "mail", "bounce", environment=environment, standard=standard)
+        reads.close()  # Now nobody but the command reads, and its end breaks the pipe.
+        with os.fdopen(writes.fileno(), "wb", closefd=False) as server:
+            server.write(content)
+        writes.close()
+        return command.wait(120), said.read().decode()
 
 
 def test_a_mail_server_pipes_it_to_the_command_and_gets_no_failure(
