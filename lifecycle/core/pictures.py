@@ -18,6 +18,8 @@ TALLEST: Final = 960
 _MOST_PIXELS: Final = 50_000_000
 # Each scan of a JPEG goes over all its pixels, however few bytes it has. Cameras write one, programs a dozen.
 _MOST_SCANS: Final = 64
+# Each segment is read by itself, however empty. Cameras write a dozen; what is cut up has hundreds.
+_MOST_SEGMENTS: Final = 2_000
 _JPEG: Final = b"\xff\xd8"
 _SCAN: Final = 0xDA
 _END: Final = 0xD9
@@ -40,8 +42,8 @@ def make_small(source: IO[bytes]) -> SmallPicture | None:
 
     Of one that moves it is the first frame.
     """
-    if _scans(source) > _MOST_SCANS:
-        log.info("no thumbnail of a picture: too many scans")
+    if _is_endless(source):
+        log.info("no thumbnail of a picture: too many parts")
         return None
     try:
         source.seek(0)
@@ -55,20 +57,23 @@ def make_small(source: IO[bytes]) -> SmallPicture | None:
         return None
 
 
-def _scans(source: IO[bytes]) -> int:
-    """Return how many scans the picture has, as soon as they are too many; 0 for what is no JPEG."""
+def _is_endless(source: IO[bytes]) -> bool:
+    """Say whether a JPEG has more scans or segments than a picture needs, as soon as they are too many."""
     source.seek(0)
     if source.read(len(_JPEG)) != _JPEG:
-        return 0
-    content, at, found = source.read(), 0, 0
-    while found <= _MOST_SCANS and (marker := _MARKER.search(content, at)):
+        return False
+    content, at, scans, segments = source.read(), 0, 0, 0
+    while marker := _MARKER.search(content, at):
         kind, at = content[marker.end() - 1], marker.end()
         if kind == _END:
             # What follows is not of the picture: phones put a film there.
-            break
-        found += kind == _SCAN
+            return False
+        scans += kind == _SCAN
+        segments += 1
+        if scans > _MOST_SCANS or segments > _MOST_SEGMENTS:
+            return True
         at += max(int.from_bytes(content[at : at + 2]), 2)
-    return found
+    return False
 
 
 def _small(picture: Image.Image) -> SmallPicture:

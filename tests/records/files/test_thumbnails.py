@@ -70,6 +70,12 @@ def scans(number: int, side: int = 5000) -> bytes:
     return whole + whole[whole.rindex(b"\xff\xda") :] * number + b"\xff\xd9"
 
 
+def remarks(number: int) -> bytes:
+    """A JPEG with so many empty remarks before its pixels."""
+    whole = picture()
+    return whole[:2] + b"\xff\xfe\x00\x02" * number + whole[2:]
+
+
 def frames(number: int) -> bytes:
     first, *others = [Image.new("P", (600, 40), color) for color in range(number)]
     content = BytesIO()
@@ -104,6 +110,7 @@ def states(app: Flask) -> list[tuple[str, int]]:
         frames(30),
         picture(progressive=True),
         scans(20, 600),
+        remarks(1000),
         picture() + b"\xff\xda\x00\x02" * 500,
         picture() + turned(),
         picture(kind="PNG") + b"\xff\xda" * 500,
@@ -118,6 +125,7 @@ def states(app: Flask) -> list[tuple[str, int]]:
         "moving",
         "progressive",
         "slow",
+        "with remarks",
         "with a film",
         "with another",
         "no jpeg",
@@ -183,6 +191,11 @@ def test_a_picture_that_would_take_hours_takes_none(app: Flask, services: Any) -
     assert make(app) == 1
     assert time.monotonic() - begun < 5
     assert states(app) == [("none", 1)]
+
+
+def test_nobody_reads_millions_of_empty_remarks() -> None:
+    """Each is read by itself: 25 MB of them kept a worker for twenty seconds."""
+    assert make_small(BytesIO(remarks(3000))) is None
 
 
 def test_one_that_was_lost_is_found_again_and_not_for_ever(app: Flask, services: Any) -> None:
