@@ -472,9 +472,12 @@ def test_uploads_stand_with_their_question_and_can_be_taken_away(
     assert cleo.browser.get(f"{cleo.path}/files/{kept['id']}").status_code == 404
 
 
-def test_sending_and_taking_away_does_not_fill_the_disk(app: Flask, card: KnownCard, cleo: Filler) -> None:
+def test_sending_and_taking_away_does_not_fill_the_disk(
+    app: Flask, card: KnownCard, cleo: Filler, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """P9: no file is ever deleted, so one form takes only so much in all its life."""
-    app.extensions["settings"] = replace(app.extensions["settings"], max_upload_bytes=1000)
+    small = replace(app.extensions["settings"], max_upload_bytes=1000)
+    monkeypatch.setitem(app.extensions, "settings", small)
 
     def send(size: int) -> TestResponse:
         files: Any = {"ask-lists": (BytesIO(PDF + secrets.token_bytes(size - len(PDF))), "prices.pdf")}
