@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from typing import Any
 
+import yaml
 from flask import Response, flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from ruamel.yaml import YAML
 
 from lifecycle.blueprints.imports import imports
 from lifecycle.blueprints.imports.forms import UploadForm
@@ -181,9 +180,8 @@ def download_map(import_id: int) -> ResponseReturnValue:
     line = queries.show_import(import_id, current_actor())
     if not line.record.mapping:
         raise NotFound("This import has no map yet.")
-    text = io.StringIO()
-    YAML().dump(line.record.mapping, text)
-    return _attachment(text.getvalue(), "application/yaml", f"import-{import_id}-map.yaml")
+    text = yaml.safe_dump(line.record.mapping, allow_unicode=True, sort_keys=False)
+    return _attachment(text, "application/yaml", f"import-{import_id}-map.yaml")
 
 
 def _attachment(text: str, kind: str, name: str) -> Response:

@@ -10,9 +10,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from lifecycle.governance.language.model import FieldDef, Question
+from lifecycle.governance.language.reading import read_text
 
 _TEXTS = {
     "email": "ana.ruiz@client.example",
@@ -28,8 +27,9 @@ def known_words(playbook: str) -> Mapping[str, list[Any]]:
     source = files("lifecycle") / "exchange" / "demo" / "samples" / f"{playbook}.yaml"
     if not source.is_file():
         return {}
-    found = YAML(typ="safe", pure=True).load(source.read_text(encoding="utf-8"))
-    return {key: value if isinstance(value, list) else [value] for key, value in (found or {}).items()}
+    found = read_text(source.name, source.read_text(encoding="utf-8"))
+    assert not found.errors, found.errors
+    return {key: value if isinstance(value, list) else [value] for key, value in found.data.items()}
 
 
 def sample(

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, Final
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import (
+import yaml
+from yaml.error import MarkedYAMLError, YAMLError
+from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
     Event,
@@ -34,6 +34,8 @@ MOST_FILES: Final = 200
 MOST_DEPTH: Final = 24
 MOST_NODES: Final = 10_000
 
+# The parser in C is fifteen times as fast; wheels have it, a build from source may not.
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}")
 _DECIMAL: Final = re.compile(r"[-+]?[0-9]{1,15}\.[0-9]{1,15}")
 _CONSTANTS: Final[dict[str, Any]] = {
@@ -111,7 +113,9 @@ class _Reader:
             pass
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            # The end of the file is marked as a line after the last.
+            last = self._text.count("\n") + 1
+            place = (min(mark.line + 1, last), mark.column + 1) if mark else (1, 1)
             problem = shown(error.problem or error.context or "this cannot be read")
             self._note(place, f"this is not YAML: {problem}", "check the indentation, colons and quotes here")
         except (YAMLError, ValueError) as error:
@@ -134,7 +138,7 @@ class _Reader:
         )
 
     def _events(self) -> Iterator[Event]:
-        yield from YAML(typ="safe", pure=True).parse(self._text)
+        yield from yaml.parse(self._text, Loader=_LOADER)
 
     def _root(self) -> _Node | None:
         """Return the outermost node, or None for an empty file."""
@@ -194,7 +198,7 @@ class _Reader:
         return node
 
     def _aliased(self, event: AliasEvent, place: Place) -> _Node:
-        node = self._anchors.get(event.anchor)
+        node = self._anchors.get(event.anchor or "")
         if node is None:
             raise self._stop(
                 place, f"'*{shown(event.anchor)}' refers to nothing above", "write the value here"
@@ -206,7 +210,7 @@ class _Reader:
     def _key(self, event: Event, node: _Node) -> tuple[str, Place]:
         if not isinstance(event, ScalarEvent) or event.value == "":
             raise self._stop(node.place, "a key must be a word", "write 'key: value'")
-        if event.value == "<<" and event.style is None:
+        if event.value == "<<" and not event.style:
             raise self._stop(node.place, "'<<' is not used here", "use stage_defaults, or write the keys out")
         return str(event.value), node.place
 
@@ -247,6 +251,7 @@ class _Reader:
 
 
 def _at(event: Event) -> Place:
+    assert event.start_mark is not None  # What is parsed has one.
     return event.start_mark.line + 1, event.start_mark.column + 1
 
 
@@ -258,7 +263,7 @@ def is_hidden(mark: str) -> bool:
 def _scalar(event: ScalarEvent) -> Any:
     """Return a scalar's value; what stands in quotes or a block is always text."""
     text = str(event.value)
-    if event.style is not None:
+    if event.style:
         return text
     if text in _CONSTANTS:
         return _CONSTANTS[text]

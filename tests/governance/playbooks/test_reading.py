@@ -50,7 +50,7 @@ HOSTILE = {
     "only a comment": ("# nothing\n", "the file is empty"),
     "a NUL": ("a: b\x00c", "this is not YAML"),
     "a hidden mark": ('a: "b\\0c"', "hidden mark (U+0000)"),
-    "half a surrogate pair": ('a: "b\\uD800c"', "hidden mark (U+D800)"),
+    "half a surrogate pair": ('a: "b\\uD800c"', "invalid Unicode character escape"),
     "an escape sequence": ('a: "\\e[31m"', "hidden mark (U+001B)"),
     "a megabyte": ("a: " + "x" * 1_000_000, "longer than 256 KiB"),
     "a hundred thousand values": ("[" + "1, " * 60_000 + "]", "more than 10000 values"),
