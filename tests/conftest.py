@@ -18,7 +18,6 @@ from flask.testing import FlaskClient
 
 from lifecycle.app import create_app
 from lifecycle.config import Settings
-from lifecycle.core.db import db
 from lifecycle.extensions import limiter
 from lifecycle.governance.playbooks.library import of_revision
 from tests.bucket import BucketServer, keep_files_in, running_bucket_server
@@ -28,6 +27,7 @@ from tests.installation import (
     Emptying,
     Installation,
     SmtpSink,
+    close_connections,
     environment_of,
     find_chromium,
     running_smtp_sink,
@@ -148,8 +148,7 @@ def app(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Flask]:
     app = create_app(settings)
     request.config.stash[COUNTED_BY] = app, limiter.storage
     yield app
-    with app.app_context():
-        db.engine.dispose()
+    close_connections(app)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from tests.factories.browsing import Caller
 from tests.factories.cards import a_card, attach, make_account, plan
 from tests.factories.people import make_user
 from tests.factories.playbooks import LAB, publish_lab
+from tests.installation import close_connections
 
 # Endpoints open to strangers, and why.
 PUBLIC = {
@@ -82,8 +83,7 @@ def production(settings: Settings) -> Iterator[Flask]:
     """The application as it runs in production, with everything that only tests would switch off."""
     made = create_app(replace(settings, environment="production"))
     yield made
-    with made.app_context():
-        db.engine.dispose()
+    close_connections(made)
 
 
 def _rules(app: Flask, method: str | None = None) -> list[Rule]:

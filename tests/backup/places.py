@@ -20,10 +20,9 @@ from lifecycle.app import create_app
 from lifecycle.backup.dump import back_up
 from lifecycle.backup.restore import restore
 from lifecycle.config import Settings
-from lifecycle.core.db import db
 from lifecycle.prepare import role_of
 from lifecycle.runtime.database import EXTENSIONS, with_database
-from tests.installation import Addresses, environment_of
+from tests.installation import Addresses, close_connections, environment_of
 from tests.programs import run_program
 
 
@@ -88,8 +87,7 @@ class Place:
         try:
             yield app
         finally:
-            with app.app_context():
-                db.engine.dispose()
+            close_connections(app)
             app.extensions["redis"].close()
 
 

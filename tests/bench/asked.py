@@ -24,6 +24,7 @@ from lifecycle.records.people.actor import SYSTEM
 from lifecycle.records.playbooks.models import Pipeline, Stage
 from lifecycle.work.client_requests.models import ClientRequest
 from tests.bench.site import SLUG, Site
+from tests.installation import close_connections
 
 FORM = "survey"
 _ANSWERS = {"integer": "7", "yes_no": "yes"}
@@ -62,8 +63,7 @@ def ask_clients(site: Site, number: int) -> AskedClients:
         return AskedClients(forms, _home(app, cards[0]))
     finally:
         of_revision.cache_clear()
-        with app.app_context():
-            db.engine.dispose()
+        close_connections(app)
 
 
 def _ask(app: Flask, card: uuid.UUID) -> str:

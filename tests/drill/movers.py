@@ -29,6 +29,7 @@ _TOLD: dict[int, Told] = {
 }
 _HOT = 10  # Cards that everybody moves at once.
 _PAUSE = 0.5
+_IMPORT_PAUSE = 3.0  # One moves a dozen cards, and all that follows of it.
 _IMPORT_SECONDS = 60.0
 
 
@@ -71,9 +72,10 @@ def _work(told: dict[str, Any], stop: Event) -> None:
     mover = Mover(
         site, site.browser(told["email"]), told["seed"], Journal(Path(told["journal"])), stop.is_set
     )
+    pause = _IMPORT_PAUSE if told["does"] == "import_some" else _PAUSE
     while not stop.is_set():
         getattr(mover, told["does"])()
-        time.sleep(_PAUSE)
+        stop.wait(pause)
 
 
 class Mover:

@@ -9,11 +9,11 @@ import psycopg
 
 from lifecycle.app import create_app
 from lifecycle.config import Settings
-from lifecycle.core.db import db
 from lifecycle.insight.books.reading import read_everything
 from tests.drill.probes import Probes, seconds_until
 from tests.drill.site import Site
 from tests.drill.witness import Finding, Harm, Judged
+from tests.installation import close_connections
 
 # By how much the clock is set forward to reach the next try of what failed; the last is the retry horizon.
 STEPS = (0.0, 70.0, 240.0, 1_000.0, 5_000.0, 30_000.0)
@@ -63,12 +63,11 @@ def check_books(site: Site) -> list[Judged]:
     settings = Settings.from_env(site.environment())
     owner = replace(settings, database_url=settings.database_owner_url or settings.database_url)
     app = create_app(owner)
-    with app.app_context():
-        try:
+    try:
+        with app.app_context():
             pages = read_everything()
-        finally:
-            db.session.remove()
-            db.engine.dispose()
+    finally:
+        close_connections(app)
     rows = Judged("books", "every book of `lifecycle books`", 0)
     evidence = Judged("evidence", "every chain verifies", 0)
     for page in pages:

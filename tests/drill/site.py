@@ -40,7 +40,7 @@ from tests.drill.playbook import CLERKS, PLAYBOOK, SLUG, TALKS
 from tests.drill.textserver import TextServer, running_text_server
 from tests.factories.cards import make_account
 from tests.factories.people import PASSWORD, Person, make_user
-from tests.installation import free_port
+from tests.installation import close_connections, free_port
 from tests.runtime.product import Product, data_folder, running_product
 
 ACCOUNTS = 20
@@ -197,8 +197,7 @@ def _fill(site: Site, cards: int, movers: int, deals: int) -> None:
             deal = _deal(app, admin, f"texted{number}@client.example", phone=phone, channel="sms")
             site.texted.append((deal.order_id, phone))
     finally:
-        with app.app_context():
-            db.engine.dispose()
+        close_connections(app)
     found = site.rows("select external_id, id from cards where external_id is not null")
     site.cards = {int(row["external_id"][1:]): str(row["id"]) for row in found}
 

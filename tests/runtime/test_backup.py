@@ -15,8 +15,8 @@ import pytest
 
 from lifecycle.app import create_app
 from lifecycle.config import Settings
-from lifecycle.core.db import db
 from tests.factories.cards import make_account
+from tests.installation import close_connections
 from tests.runtime.product import data_folder, running_product
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("product")]
@@ -41,8 +41,7 @@ def test_a_backup_of_one_folder_runs_in_another(tmp_path: Path) -> None:
         with running_product(first) as product:
             app = create_app(Settings.from_env(product.services["environment"]))
             make_account(app, name="Nordwind")
-            with app.app_context():
-                db.engine.dispose()
+            close_connections(app)
             done = lifecycle(first, "backup", str(running))
             assert done.returncode == 0, done.stderr
             refused = lifecycle(first, "restore", "--replace", str(running))

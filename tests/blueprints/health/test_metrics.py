@@ -21,7 +21,7 @@ from tests.factories.cards import a_card
 from tests.factories.people import make_user
 from tests.factories.playbooks import LAB, publish_lab
 from tests.factories.statements import statements
-from tests.installation import free_port
+from tests.installation import close_connections, free_port
 from tests.records.outbox.deliverer import owe
 
 TOKEN = secrets.token_urlsafe(24)
@@ -51,16 +51,14 @@ def scrape(app: Flask) -> Series:
 def guarded(settings: Settings) -> Iterator[Flask]:
     app = create_app(replace(settings, metrics_token=TOKEN, trusted_proxies=1))
     yield app
-    with app.app_context():
-        db.engine.dispose()
+    close_connections(app)
 
 
 @pytest.fixture
 def behind_a_proxy(settings: Settings) -> Iterator[Flask]:
     app = create_app(replace(settings, trusted_proxies=1))
     yield app
-    with app.app_context():
-        db.engine.dispose()
+    close_connections(app)
 
 
 def test_requests_are_counted_by_route_and_moves_by_outcome(app: Flask) -> None:

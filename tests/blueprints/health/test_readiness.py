@@ -26,7 +26,7 @@ from lifecycle.migrations import NEWEST
 from lifecycle.prepare import alembic_config
 from lifecycle.runtime.database import with_database
 from tests.factories.statements import statements
-from tests.installation import Addresses, free_port
+from tests.installation import Addresses, close_connections, free_port
 from tests.jobs.programs import running
 from tests.records.outbox.deliverer import owe, wait_until
 
@@ -46,8 +46,7 @@ def ask(app: Flask) -> tuple[int, dict[str, Any]]:
 def _elsewhere(settings: Settings, **addresses: str) -> Iterator[Flask]:
     app = create_app(replace(settings, **addresses))  # type: ignore[arg-type]
     yield app
-    with app.app_context():
-        db.engine.dispose()
+    close_connections(app)
 
 
 def test_a_web_server_alone_is_ready_and_says_who_is_missing(app: Flask) -> None:

@@ -11,10 +11,10 @@ from flask import Flask
 
 from lifecycle.app import create_app
 from lifecycle.config import Settings
-from lifecycle.core.db import db, transaction
+from lifecycle.core.db import transaction
 from lifecycle.records.outbox.compose import send_message
 from lifecycle.runtime.mailbox import KeepAsFiles, list_messages
-from tests.installation import free_port
+from tests.installation import close_connections, free_port
 from tests.mail import deliver
 from tests.visitor import Visitor
 
@@ -82,8 +82,7 @@ def test_an_empty_mailbox_says_so(app: Flask) -> None:
 def test_there_is_none_in_production(settings: Settings) -> None:
     production = create_app(replace(settings, environment="production", secret_key="x" * 40))
     assert "mailbox" not in production.blueprints
-    with production.app_context():
-        db.engine.dispose()
+    close_connections(production)
 
 
 def test_the_mailbox_is_closed_to_other_machines(app: Flask, kept: str) -> None:
@@ -103,8 +102,7 @@ def test_the_address_that_a_trusted_proxy_tells_is_the_visitors(settings: Settin
         assert direct.test_client().get("/dev/mailbox", headers=told).status_code == 200
     finally:
         for other in (proxied, direct):
-            with other.app_context():
-                db.engine.dispose()
+            close_connections(other)
 
 
 def test_what_the_demo_tells_a_channel_is_kept_beside_the_mail(app: Flask, settings: Settings) -> None:
