@@ -38,7 +38,7 @@ def test_an_owner_who_may_not_make_roles_is_told_the_sql_and_it_works(
         for _role in ("app", "reader"):
             with pytest.raises(Refused) as refused:
                 prepare_given(own, keyring)
-            statement = str(refused.value).split("run: ")[1].split("--")[0]
+            statement = str(refused.value).split("run: ")[1].split("; --")[0]
             assert statement.startswith("CREATE ROLE humble_")
             superuser.execute(statement)
     addresses = prepare_given(own, keyring)

@@ -99,7 +99,6 @@ def add_files(held: Answering, key: str, files: Sequence[StoredFile]) -> None:
         NotFound: there is no such question here; Invalid: too many or too much; Conflict: it is answered.
     """
     question = _file_question(held, key)
-    _count_sent(held.request, question, files)
     request = held.request
     if len(request.files) + len(files) > MOST_UPLOADS:
         sentence = ngettext(
@@ -108,6 +107,7 @@ def add_files(held: Answering, key: str, files: Sequence[StoredFile]) -> None:
             MOST_UPLOADS,
         )
         raise Invalid(sentence, {question.key: sentence})
+    _count_sent(request, question, files)
     new = [{"id": str(file.id), "name": file.name} for file in files]
     request.files = [*request.files, *new]
     kept = [*(request.answers.get(key) or []), *new]
@@ -116,15 +116,16 @@ def add_files(held: Answering, key: str, files: Sequence[StoredFile]) -> None:
 
 def _count_sent(request: ClientRequest, question: Question, files: Sequence[StoredFile]) -> None:
     """Count what a form takes in all its life: a link must not fill the disk by sending and taking away."""
-    request.sent_files += len(files)
-    request.sent_bytes += sum(file.size for file in files)
+    sent_files = request.sent_files + len(files)
+    sent_bytes = request.sent_bytes + sum(file.size for file in files)
     most_bytes = MOST_OF_THE_LARGEST * current_app.extensions["settings"].max_upload_bytes
-    if request.sent_files > MOST_SENT or request.sent_bytes > most_bytes:
+    if sent_files > MOST_SENT or sent_bytes > most_bytes:
         sentence = _(
             "Very much was sent here already, and this was not kept. What is here stays. "
             "Write to us, and we take the rest another way."
         )
         raise Invalid(sentence, {question.key: sentence})
+    request.sent_files, request.sent_bytes = sent_files, sent_bytes
 
 
 def drop_file(held: Answering, key: str, file_id: str) -> None:
