@@ -13,6 +13,7 @@ from lifecycle.core.clock import now
 from lifecycle.core.db import db
 from lifecycle.core.words import Words, speak_for
 from lifecycle.governance.cards.subjects import stage_of
+from lifecycle.governance.language.model import PhaseDef
 from lifecycle.governance.playbooks.library import of_revision
 from lifecycle.governance.requests.contacts import may_see
 from lifecycle.governance.requests.portal import may_answer, requests_of_home
@@ -31,7 +32,10 @@ MOST_DOCUMENTS: Final = 100
 
 @dataclass(frozen=True)
 class Step:
-    """A phase as clients read it. `state` is done, current or ahead; `needs_client`: it waits for them."""
+    """A phase as clients read it. `state` is done, current or ahead.
+
+    `needs_client`: the current one waits for them now, or one that is ahead will.
+    """
 
     number: int
     name: str
@@ -148,6 +152,7 @@ def _journeys(account_id: uuid.UUID) -> list[Journey]:
             Card.journey_id,
             Card.title,
             Card.revision_id,
+            Card.waiting_on_client,
             Pipeline.key.label("pipeline_key"),
             Stage.key.label("stage_key"),
             Stage.kind,
@@ -193,18 +198,15 @@ def _journey(cards: list[Any]) -> Journey | None:
     working = [card for card in own if card.kind == "open"] or own
     here = max(_number(card) for card in working)
     is_over = all(card.kind != "open" for card in own)
-    steps = [
-        Step(
-            phase.number,
-            phase.client_name,
-            phase.client_purpose,
-            _state(phase.number, here, is_over),
-            phase.is_client_gate,
-        )
-        for phase in playbook.phases.values()
-    ]
+    waits = any(card.waiting_on_client for card in working)
+    steps = [_step(phase, _state(phase.number, here, is_over), waits) for phase in playbook.phases.values()]
     latest = working[-1]
     return Journey(cards[0].title, playbook.name, steps, latest.owner, latest.owner_email)
+
+
+def _step(phase: PhaseDef, state: str, waits: bool) -> Step:
+    needs_client = waits if state == "current" else state == "ahead" and phase.is_client_gate
+    return Step(phase.number, phase.client_name, phase.client_purpose, state, needs_client)
 
 
 def _number(card: Any) -> int:

@@ -134,6 +134,23 @@ phases:
     assert "Qualification" not in asked
 
 
+def test_a_step_needs_them_only_while_something_is_asked_of_them(
+    app: Flask, card: KnownCard, smtp_sink: Any
+) -> None:
+    """W20: under "Nothing is needed from you now" no step says that it needs them."""
+    home = home_of(app, smtp_sink)
+    home.press("openings")
+    needs = re.compile(r'aria-current="step".*?needs you.*?</li>', re.DOTALL)
+    assert needs.search(home.look())
+    client = Client.of(app, card, "terms")
+    client.open()
+    assert client.accept().status_code == 303
+    follow_through(app)
+    seen = home.look()
+    assert "Nothing is needed from you now" in seen
+    assert not needs.search(seen)
+
+
 def test_it_shows_nothing_before_a_person_pressed_the_button_and_looking_changes_nothing(
     app: Flask, card: KnownCard, smtp_sink: Any
 ) -> None:
